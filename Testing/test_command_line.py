@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import json
 import os
 import platform
@@ -21,6 +22,7 @@ import SimpleITK as sitk
 import torch
 from AnomalyDetectionLib import cli
 from AnomalyDetectionLib.commands.progress import progress_of
+from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.grid import Grid
 from conftest import FLAIR, REPOSITORY, SAMPLE_INPUTS, run_command
 from PIL import Image
@@ -241,6 +243,15 @@ def test_a_full_disk_is_said(number, command, breaks, tmp_path):
     assert_refused(command(), tmp_path, mentions="disk is full")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere paths are UTF-8 whatever the locale")
+def test_paths_are_what_they_are_in_a_locale_without_utf8(scans, tmp_path):
+    plain = {**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    missing = scans[0].with_name("lost é.nii.gz")
+    given = ("--t1", missing, "--flair", scans[1], "--output", tmp_path / "results")
+    refused = run_command("detect", *given, output=tmp_path, env=plain)
+    assert (refused.code, refused.stderr) == (2, f"The T1 {missing} does not exist: check the path.\n")
+
+
 def test_a_network_drive_that_is_gone_is_said_with_the_path(command, breaks, tmp_path):
     breaks(OSError(errno.ESTALE, "Stale file handle", "/drive/T1.nii.gz"))
     assert_refused(command(), tmp_path, mentions="/drive/T1.nii.gz cannot be used (Stale file handle)")
@@ -421,6 +432,33 @@ def test_a_run_whose_progress_nobody_reads_any_more_says_that_it_stopped(a_rando
     assert process.stderr.read().strip() == "Stopped, because the program that read the progress is gone."
     assert process.wait(timeout=60) == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_that_was_closed_on_windows_is_no_error_of_the_program(monkeypatch, capfd):
+    """There it is EINVAL, not EPIPE."""
+
+    class Closed(io.StringIO):
+        def flush(self):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(sys, "stdout", Closed())
+    with pytest.raises(SystemExit) as left:
+        cli.main(["--help"])
+    assert left.value.code == 1
+    with progress_of("json") as report, pytest.raises(InputError, match="that read the progress is gone"):
+        report("reading", 0.0, "Reading the images")
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals on this system")
+def test_one_more_interrupt_while_it_ends_shows_no_traceback():
+    code = (
+        "import atexit, signal; from AnomalyDetectionLib import cli\n"
+        "atexit.register(signal.raise_signal, signal.SIGINT); cli.main(['--version'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no hang-up on this system")

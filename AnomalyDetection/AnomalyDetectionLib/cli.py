@@ -27,7 +27,7 @@ from .commands.doctor import devices, doctor
 from .commands.models import models
 from .commands.open_group import OpenGroup
 from .commands.options import PROGRAM, in_words
-from .commands.progress import Stop, say_error, wants_records
+from .commands.progress import Stop, reader_is_gone, say_error, wants_records
 from .commands.run import run
 from .commands.series import series
 from .commands.worklist import worklist
@@ -74,7 +74,9 @@ def main(arguments: list[str] | None = None) -> None:
     standard error says what. 1: an error of the program's own. With `--progress json` the sentence is a record
     on standard output as well, a `Failure`.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:
+        _in_utf8()
+        arguments = sys.argv[1:]
     debug = "--debug" in arguments
     _be_quiet(debug)
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
@@ -91,6 +93,8 @@ def main(arguments: list[str] | None = None) -> None:
         code = command_line.main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except Exception as error:
+        if isinstance(error, OSError) and sys.stdout is not None and reader_is_gone(error, sys.stdout):
+            sys.exit(OWN_ERROR)  # such as with `| more` on Windows; elsewhere click does the same
         failure, in_words = _what_to_say(error)
         code = failure.code
         if debug or (code == OWN_ERROR and wants_records(arguments)):
@@ -101,6 +105,16 @@ def main(arguments: list[str] | None = None) -> None:
         sentence = str(stop) or STOPPED
         say_error(Failure(sentence, USER_ERROR), sentence, arguments)
         sys.exit(USER_ERROR)
+    finally:
+        # What ends now is nobody's work any more: one more Ctrl-C ends it at once, without a traceback out of torch.
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_DFL)
+
+
+def _in_utf8() -> None:
+    """Begin anew in Python's UTF-8 mode where the locale has another encoding, such as LANG=de_DE: ITK takes paths in UTF-8."""
+    if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def _what_to_say(error: Exception) -> tuple[Failure, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import SimpleITK as sitk
 from AnomalyDetectionLib.commands.detect import detect
 from AnomalyDetectionLib.detection.detection_settings import DetectionRequest, DetectionSettings
 from AnomalyDetectionLib.detection.pipeline import run_detection
+from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.reporting import extras, results
 from AnomalyDetectionLib.reporting.dicom_objects import dicom_source
 from AnomalyDetectionLib.reporting.result_files import files_of_result
@@ -187,6 +189,19 @@ def test_a_run_stopped_while_it_draws_has_its_result_and_says_so(detection, tmp_
     assert files_in(tmp_path / "results") == RESULT
     missing = record_of(tmp_path / "results")["missing"]
     assert [one["reason"] for one in missing] == [extras.NOT_REACHED] * 3
+
+
+@pytest.mark.parametrize("take", [shutil.rmtree, lambda folder: folder.rename(folder.with_name("elsewhere"))])
+@pytest.mark.parametrize("output", ["overview", "report"])
+def test_a_result_that_is_taken_away_while_it_is_drawn_is_no_success(detection, tmp_path, take, output):
+    folder = tmp_path / "results"
+
+    def meanwhile(stage, fraction, message):
+        if stage == "writing" and output in message:
+            take(folder)
+
+    with pytest.raises(InputError, match="were moved or removed"):
+        write_results(detection, folder, meanwhile)
 
 
 def test_an_anonymous_record_does_not_tell_what_an_error_said(detection, tmp_path, fail):

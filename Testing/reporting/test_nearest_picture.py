@@ -21,6 +21,7 @@ from AnomalyDetectionLib.reporting.nearest_picture import (
     size_of,
 )
 from normal_tissue import a_model_with_library
+from PIL import ImageDraw
 from synthetic_study import empty_lattice, prepared_study, scored
 
 TILE = 60
@@ -96,6 +97,18 @@ def test_each_finding_has_its_row(scores, tissue):
     reds = (np.asarray(picture) == FINDING_COLOUR).all(axis=-1)
     columns = np.flatnonzero(reds.sum(0) > 200)
     assert len(columns) == 2, "left and right edge of the findings' patches, above each other"
+
+
+def test_the_numbers_of_a_finding_are_not_cut_off(scores, tissue, monkeypatch):
+    (finding,) = derive_findings(scores, threshold=5.0, min_patches=2).items
+    long = replace(finding, volume_ml=294.28, region="posterior superior, periventricular white matter")
+    findings = replace(derive_findings(scores, threshold=5.0, min_patches=2), items=(long,))
+    written = []
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", lambda _pen, _at, text, **_style: written.append(text))
+    draw_nearest(scores, findings, tissue, [])
+    (title,) = (text for text in written if text.startswith("1 "))
+    assert title.endswith("…")
+    assert f"294.28 ml, score {finding.peak_score:.2f}; " in title
 
 
 def test_of_many_findings_only_those_with_the_highest_peaks_are_drawn(tissue):

@@ -154,6 +154,17 @@ def test_whose_it_is_stands_on_top_and_on_every_sheet(scan):
     assert "do not identify the patient." in written(scan, patient=NOBODY).all("p", "about")[0].text
 
 
+def test_no_name_turns_the_date_beside_it_at_the_foot_of_a_sheet(scan):
+    page = written(scan, patient=replace(JANE, name="\u05d1\u05df, \u05d3\u05d5\u05d3"))
+    parts = page.all("footer", "running")[0].all("bdi")
+    assert [part.text for part in parts] == [
+        "\u05d1\u05df, \u05d3\u05d5\u05d3",
+        "MRN-417",
+        "2025-11-03",
+        NOTICE,
+    ]
+
+
 def test_how_rare_a_finding_is_stands_in_words_and_rounded(scan):
     _, findings = scan
     rates = {0.86: "about 0.9", 0.023: "about 0.02", 12.2: "about 12", 0.004: "under 0.01"}

@@ -23,6 +23,7 @@ from AnomalyDetectionLib.model.model_file import load_model
 from click.testing import CliRunner
 from conftest import SAMPLE, run_command
 from made_training import a_scan
+from synthetic_head import SyntheticHead, axial_grid
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +107,35 @@ def test_patches_that_touch_a_lesion_are_kept_out(tmp_path):
     centres = np.argwhere(scan.normal)
     for z, y, x in centres[:: len(centres) // 300]:
         assert not bright[z, max(0, y - 7) : y + 8, max(0, x - 7) : x + 8].any()
+
+
+def test_an_image_in_the_place_of_the_lesion_mask_is_refused_with_its_name(tmp_path):
+    """All findings of that scan counted as known lesions, and the calibrated threshold fell to 0.01."""
+    grid = axial_grid((2.5, 2.5, 8.0), (70, 84, 20))
+    study = SyntheticHead().study(grid, grid)
+    t1, flair, brain = (tmp_path / f"{name}.nii.gz" for name in ("T1", "FLAIR", "brain"))
+    for image, path in ((study.t1, t1), (study.flair, flair), (study.brain_mask, brain)):
+        sitk.WriteImage(image.image, str(path))
+    entry = prepare_scans.ScanEntry("a", "A", t1, flair, brain, flair)
+    settings = PreparationSettings(bias_correction=False, register="off", scaling="modes")
+    with pytest.raises(InputError, match=r"FLAIR\.nii\.gz covers 100 % of the brain"):
+        prepare_scan(entry, settings, 15, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("t1", "flair", "swapped"),
+    [pytest.param("T1", "FLAIR", False, marks=pytest.mark.slow), ("FLAIR", "T1", True)],
+)
+def test_what_is_doubtful_about_a_scan_is_said_when_it_is_prepared(t1, flair, swapped, tmp_path):
+    """Calibrated to exchanged images, a model had another threshold without a word."""
+    (tmp_path / "table.csv").write_text(
+        f"name,patient,t1,flair\ns,p,{SAMPLE / f'simulated_{t1}.nii.gz'},{SAMPLE / f'simulated_{flair}.nii.gz'}\n"
+    )
+    entries = read_table(tmp_path / "table.csv", tmp_path)
+    settings = PreparationSettings(bias_correction=False, register="off", scaling="modes")
+    said: list[str] = []
+    prepare_scans.prepare_scans(entries, tmp_path / "s.npz", settings, tmp_path / "e.csv", doubt=said.append)
+    assert [line.startswith("s: T1 and FLAIR seem to be swapped") for line in said] == [True] * swapped
 
 
 @pytest.mark.parametrize("direction", [(1, 0, 0, 0, 1, 0, 0, 0, 1), (1, 0, 0, 0, -1, 0, 0, 0, -1)])

@@ -36,12 +36,13 @@ def calibrate_to_scans(
     """Calibrate a model and write the new one, named after its file.
 
     A scan of the table that cannot be used is left out; it is a row in the file's name with _errors.csv beside
-    it. `table`, `root`: of the scans, as of `prepare`; or `prepared`: a file that `prepare` wrote. Returns
-    what was done, for people. Raises InputError where model, scans, false positives or place cannot be used.
-    Nothing but the table of errors was written then."""
+    it. `table`, `root`: of the scans, as of `prepare`; or `prepared`: a file that `prepare` wrote. Returns what was
+    done, for people, after a line for each doubt about a scan. Raises InputError where model, scans, false positives or
+    place cannot be used. Nothing but the table of errors was written then."""
     check_place(output)
     loaded, on = load_model(model), resolve_device(device)
-    scans, left_out = _scans(loaded, table, root, prepared, output, on, progress)
+    doubts: list[str] = []
+    scans, left_out = _scans(loaded, table, root, prepared, output, on, progress, doubts)
     begin = _PREPARED if prepared is None else 0.0
     done = calibrate(
         loaded,
@@ -52,7 +53,7 @@ def calibrate_to_scans(
         progress=lambda line, part: progress("calibrating", begin + (1 - begin) * part, line),
     )
     save_model(done.model, output)
-    return f"{done.in_words()} Model in {output}{left_out}."
+    return "\n".join([*doubts, f"{done.in_words()} Model in {output}{left_out}."])
 
 
 def add_false_positives(
@@ -108,6 +109,7 @@ def _scans(
     output: Path,
     device: str,
     progress: Progress,
+    doubts: list[str],
 ) -> tuple[ScanFile, str]:
     if (table is None) == (prepared is None):
         raise InputError(
@@ -129,5 +131,6 @@ def _scans(
             errors,
             device=device,
             progress=lambda name, part: progress("preparing", _PREPARED * part, name),
+            doubt=doubts.append,
         )
         return read_scans(path), in_words(unusable, errors)

@@ -13,6 +13,8 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from ..detection.patches import network_images
+from ..detection.pipeline import remarks
+from ..detection.quality.checks import check_images
 from ..errors import InputError
 from ..grid import Grid
 from ..imaging.acquired_slices import acquired_slices, only_slices
@@ -28,6 +30,9 @@ from .scan_file import GROUPS, TrainingScan, normal_centres, write_scans
 BRIGHT = 1.2
 BRIGHT_BLUR_VOXELS = 0.6
 BRIGHT_VOXELS = 6
+
+MOST_LESION = 0.5
+"""Of the brain: what covers more is no mask of lesions, but one of the brain, or an image. All findings would count as known."""
 
 _NEEDED = ("name", "patient", "t1", "flair")
 
@@ -117,13 +122,14 @@ def _entry(head: list[str], cells: list[str], root: Path, where: str) -> ScanEnt
 
 def prepare_scans(entries: list[ScanEntry], output: Path, settings: PreparationSettings, errors: Path, *,
                   patch_size: int = 15, device: str = "cpu",
-                  progress: Callable[[str, float], None] | None = None) -> tuple[Unusable, ...]:  # fmt: skip
+                  progress: Callable[[str, float], None] | None = None,
+                  doubt: Callable[[str], None] = lambda sentence: None) -> tuple[Unusable, ...]:  # fmt: skip
     """Prepare all scans of a table and write them into one file; a scan that cannot be used is left out, and a
     row of the table `errors`.
 
     What is kept out of the normal-appearing tissue: every patch that touches a voxel of the lesion mask, or a
-    cluster of bright FLAIR voxels (`bright_clusters`), which an incomplete mask has missed. Returns the scans
-    that were left out, and why. Raises InputError where no scan of the table can be used. Only the table
+    cluster of bright FLAIR voxels (`bright_clusters`), which an incomplete mask has missed. `doubt`: called with each
+    doubt about a scan, such as that its images seem to be swapped. Returns the scans that were left out, and why. Raises InputError where no scan of the table can be used. Only the table
     `errors` was written then."""
     unusable: list[Unusable] = []
     seen: dict[str, ScanEntry] = {}
@@ -133,7 +139,7 @@ def prepare_scans(entries: list[ScanEntry], output: Path, settings: PreparationS
             if progress is not None:
                 progress(entry.name, number / len(entries))
             try:
-                scan = prepare_scan(entry, settings, patch_size, device)
+                scan = prepare_scan(entry, settings, patch_size, device, doubt)
                 images = hashlib.sha256(scan.t1.tobytes() + scan.flair.tobytes()).hexdigest()
                 if (first := seen.setdefault(images, entry)) is not entry:
                     raise InputError(f"Its images are those of {first.name}: each scan counts once.")
@@ -152,18 +158,28 @@ def prepare_scans(entries: list[ScanEntry], output: Path, settings: PreparationS
 
 
 def prepare_scan(
-    entry: ScanEntry, settings: PreparationSettings, patch_size: int, device: str
+    entry: ScanEntry,
+    settings: PreparationSettings,
+    patch_size: int,
+    device: str,
+    doubt: Callable[[str], None] = lambda sentence: None,
 ) -> TrainingScan:
     """Prepare one scan as detection would, and mark where its tissue is normal-appearing. `settings`: with
-    scaling by modes; the file knows the percentiles as well."""
+    scaling by modes; the file knows the percentiles as well. `doubt`: as for `prepare_scans`."""
     entry.check()
     given = read_study(entry.t1, entry.flair, entry.brain_mask)
     study = prepare(given, settings, device)
+    for remark in remarks(study, check_images(given, study)):
+        doubt(f"{entry.name}: {remark}.")
     filled = np.zeros(study.brain.shape, np.float32)
     if entry.lesions is not None:
         lesions = read_volume(entry.lesions, role="lesion mask", mask=True)
         mask = placed_on(lesions, study.flair_grid, given.flair.header)
         filled = share_on_model_grid(mask, given.flair.image, study.grid) * study.brain
+        if (share := float((filled > 0.5)[study.brain].mean())) > MOST_LESION:
+            raise InputError(
+                f"The lesion mask {entry.lesions} covers {100 * share:.0f} % of the brain: give one of the lesions alone."
+            )
     ends = (settings.low_percentile, settings.high_percentile)
     a, b = np.percentile(study.t1[study.brain], ends)
     c, d = np.percentile(study.flair[study.brain], ends)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import errno
 import itertools
 import os
 import shutil
@@ -62,12 +63,21 @@ def _json_lines(stream: TextIO) -> Report:
         try:
             stream.write(Progress(stage, fraction, message).line + "\n")
             stream.flush()
-        except BrokenPipeError as error:  # click would end the command without a word
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())  # for what Python still flushes at its end
+        except OSError as error:  # click would end the command without a word
+            if not reader_is_gone(error, stream):
+                raise
             raise InputError("Stopped, because the program that read the progress is gone.") from error
 
     return report
+
+
+def reader_is_gone(error: OSError, stream: TextIO) -> bool:
+    """Whether an error says that the program that read this stream has ended; what Python still flushes then goes nowhere."""
+    on_windows = sys.platform == "win32" and error.errno == errno.EINVAL and error.filename is None
+    if gone := on_windows or error.errno == errno.EPIPE:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return gone
 
 
 def wants_records(arguments: Sequence[str]) -> bool:

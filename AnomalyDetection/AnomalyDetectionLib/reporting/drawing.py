@@ -123,12 +123,17 @@ def draw_legend(
     pen = ImageDraw.Draw(canvas)
     pen.rectangle((x, y, x + width, y + height), outline=(150, 150, 150))
     pen.text((x, y - 10), "Score", fill="white", font=font(14), anchor="ls")
-    for value in (0.0, threshold, top / 2, top):
+    for value in marks_of_bar(threshold, top):
         at = y + height * (1 - value / top)
         pen.line((x + width, at, x + width + 4, at), fill="white")
-        label = f"{value:.1f}".removesuffix(".0")
-        pen.text((x + width + 8, at), label, fill="white", font=font(13), anchor="lm")
+        pen.text((x + width + 8, at), f"{value:.3g}", fill="white", font=font(13), anchor="lm")
     pen.text((x, y + height + 12), lines, fill=QUIET, font=font(12), spacing=4)
+
+
+def marks_of_bar(threshold: float, top: float) -> list[float]:
+    """The scores that a bar from 0 to `top` names: the threshold, if it is there, and those that do not lie over it."""
+    others = [value for value in (0.0, top / 2, top) if abs(value - threshold) > 0.07 * top]
+    return [threshold, *others] if threshold <= top else others
 
 
 def slice_height_mm(scores: ScoreMap, s: int) -> float:

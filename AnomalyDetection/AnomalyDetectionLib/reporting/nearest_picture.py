@@ -117,7 +117,9 @@ def draw_nearest(
 
 
 def _title(finding: Finding) -> str:
-    return f"{finding.number} {finding.hint}: {finding.side}, {finding.region}; {finding.volume_ml:.2f} ml, score {finding.peak_score:.2f}"
+    # What is too long is cut off at its end: a number never is.
+    numbers = f"{finding.number} {finding.hint}: {finding.volume_ml:.2f} ml, score {finding.peak_score:.2f}"
+    return f"{numbers}; {finding.side}, {finding.region}"
 
 
 def _left(place: int, tile: int) -> int:

@@ -102,11 +102,11 @@ def with_pictures(reviewed: Sequence[ReviewedFinding], findings: Findings) -> se
     return {number for *_, number in sorted(shown)[:MOST_PICTURES]}
 
 
-def _running(patient: PatientHeader | None, anonymous: bool) -> str:
-    """The footer of every printed page."""
+def _running(patient: PatientHeader | None, anonymous: bool) -> list[str]:
+    """The parts of the footer of every printed page."""
     shown = ("Patient", "Patient ID", "Study date")
     parts = [value for name, value in words.patient_rows(patient) if name in shown]
-    return "   ".join([*(["Anonymous"] if anonymous else parts), NOTICE])
+    return [*(["Anonymous"] if anonymous else parts), NOTICE]
 
 
 def _sentence(text: str) -> str:

@@ -82,7 +82,7 @@ def write_results(
         pictures: draw overlay, nearest normal tissue and report; False: draw nothing.
 
     Raises:
-        InputError: if the folder cannot be written.
+        InputError: if the folder cannot be written, or was moved or removed meanwhile.
         OSError: if the disk is full. Nothing half-written is left.
         KeyboardInterrupt: stopped. It has a text if the result is already complete.
     """
@@ -142,12 +142,23 @@ def _made_of_it(
             f"Stopped; the findings are in {folder}, and {RECORD} lists the outputs that are missing."
         ) from None
     except Exception as error:  # they could not be moved to their place, so all of them are missing
+        _check_still_there(folder, result)
         remarks, missing = (), [MissingExtra.because(extra, error, anonymous=anonymous) for extra in extras]
         with contextlib.suppress(InputError, OSError), atomic_folder(folder) as beside:
             write_record(beside, result, missing)
+    _check_still_there(folder, result)
     for one in missing:
         report("missing", 1 - step, one.sentence)
     return WriteOutcome(tuple(remarks), tuple(missing))
+
+
+def _check_still_there(folder: Path, result: Collection[str]) -> None:
+    """Raise InputError if a result was taken away while more was made of it."""
+    if not all((folder / name).is_file() for name in result):
+        raise InputError(
+            f"The folder {folder}, or files in it, were moved or removed while the results were written: run again, and leave it "
+            "as it is until the run has ended."
+        )
 
 
 def _extras(

@@ -57,18 +57,16 @@ def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bo
     check_folder_of(output)
     entries = read_table(table, root)
     errors = output.with_name(f"{output.stem}_errors.csv")
+    doubts: list[str] = []
     with progress_of("bar") as report:
+        settings = PreparationSettings(outside_brain=outside_brain, scaling="modes")
         unusable = prepare_scans(
-            entries,
-            output,
-            PreparationSettings(outside_brain=outside_brain, scaling="modes"),
-            errors,
-            progress=lambda name, done: report("preparing", done, name),
-        )
-    click.echo(
-        f"{len(entries) - len(unusable)} scans prepared for training in {output}"
-        f" ({output.stat().st_size / 1e6:.0f} MB){in_words(unusable, errors)}."
-    )
+            entries, output, settings, errors,
+            progress=lambda name, done: report("preparing", done, name), doubt=doubts.append,
+        )  # fmt: skip
+    size = f"{output.stat().st_size / 1e6:.0f} MB"
+    made = f"{len(entries) - len(unusable)} scans prepared for training in {output} ({size})"
+    click.echo("\n".join([*doubts, f"{made}{in_words(unusable, errors)}."]))
 
 
 @click.command(short_help="Train a model on prepared scans; interrupt and resume at will.")
