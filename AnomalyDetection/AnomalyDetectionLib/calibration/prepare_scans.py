@@ -129,8 +129,8 @@ def prepare_scans(entries: list[ScanEntry], output: Path, settings: PreparationS
 
     What is kept out of the normal-appearing tissue: every patch that touches a voxel of the lesion mask, or a
     cluster of bright FLAIR voxels (`bright_clusters`), which an incomplete mask has missed. `doubt`: called with each
-    doubt about a scan, such as that its images seem to be swapped. Returns the scans that were left out, and why. Raises InputError where no scan of the table can be used. Only the table
-    `errors` was written then."""
+    doubt about a scan, such as that its images seem to be swapped. Returns the scans that were left out, and why.
+    Raises InputError where no scan of the table can be used. Only the table `errors` was written then."""
     unusable: list[Unusable] = []
     seen: dict[str, ScanEntry] = {}
 
