@@ -278,6 +278,10 @@ def test_the_directory_of_a_disc_stands_for_its_folder(tmp_path, study):
         classic_series(tmp_path / "IMAGES", THICK, kind=kind, study=study, number=number)
     (tmp_path / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM" + b"\0" * 40)
     assert len(the_study(tmp_path / "DICOMDIR").series) == 2
+    read = read_volume(tmp_path / "DICOMDIR", role="T1", series="2")
+    assert read.image.GetSize() == THICK.GetSize()
+    with pytest.raises(InputError, match="holds 2 series: choose one"):
+        read_volume(tmp_path / "DICOMDIR", role="T1")
 
 
 def test_the_table_keeps_the_whole_reason_why_a_series_is_no_volume(tmp_path, study):

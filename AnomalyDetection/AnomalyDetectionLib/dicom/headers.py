@@ -132,6 +132,11 @@ def is_dicom(path: Path) -> bool:
         return _begins_dicom(stream.read(_START))
 
 
+def of_directory(path: Path) -> Path:
+    """The folder that the directory of a disc (DICOMDIR) stands for; any other path as it is."""
+    return path.parent if path.name.upper() == "DICOMDIR" and path.is_file() else path
+
+
 def read_folder(folder: Path, *, below: bool = True) -> Folder:
     """The headers of all DICOM files of a folder and, unless `below` is False, of its sub-folders; OSError if it cannot be read.
 
