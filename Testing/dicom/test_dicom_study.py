@@ -323,3 +323,14 @@ def test_the_table_tells_where_images_may_be_missing_at_an_end(tmp_path, study):
     drop(classic_series(tmp_path, THICK, study=study, ImagesInAcquisition=14), 0)
     (series,) = the_study(tmp_path).series
     assert row(series)[-1].endswith("; may be incomplete: 13 of 14 images")
+
+
+@pytest.mark.parametrize("told_mm", [10.0, 20.0, None])
+def test_that_every_second_image_is_missing_is_said_where_the_distance_of_the_slices_shows_it(
+    tmp_path, study, told_mm
+):
+    files = classic_series(tmp_path, THICK, study=study, SpacingBetweenSlices=told_mm)
+    for k in range(1, len(files), 2):
+        drop(files, k)
+    (series,) = the_study(tmp_path).series
+    assert series.missing == ((7, 13) if told_mm == 10 else None)
