@@ -276,8 +276,39 @@ def test_image_files_that_are_no_pair_do_not_hide_the_dicom_images_of_a_study(tm
 def test_a_study_that_is_still_packed_is_not_passed_over(tmp_path):
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "study.ZIP").write_bytes(b"PK\x03\x04" + bytes(300))
-    for folder in (tmp_path, tmp_path / "p"):
-        assert f"holds an archive ({tmp_path / 'p' / 'study.ZIP'}): unpack it" in found_in(folder)["p"].reason
+    packed = tmp_path / "p" / "study.ZIP"
+    assert f"holds an archive ({packed}): unpack it" in found_in(tmp_path)["p"].reason
+    assert f"{packed} has to be unpacked" in found_in(tmp_path / "p")["study.ZIP"].reason
+
+
+def test_a_link_that_may_not_be_followed_spoils_its_study_only_and_is_said(tmp_path, monkeypatch):
+    write_study(tmp_path / "b")
+    for name in ("a", "c.1"):
+        (tmp_path / name).symlink_to(tmp_path / "elsewhere" / "patient")
+    stat = os.stat
+
+    def deny(path, *rest, **more):
+        if not isinstance(path, int) and Path(path) == tmp_path / "c.1" and more.get("follow_symlinks", True):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, *rest, **more)
+
+    monkeypatch.setattr("os.stat", deny)
+    found = found_in(tmp_path)
+    assert list(found) == ["a", "b", "c.1"]
+    assert found["a"].reason.startswith(f"The study {tmp_path / 'a'} is a link to what is not here")
+    assert found["b"].t1.parent == tmp_path / "b"
+    assert found["c.1"].reason.startswith(f"The study {tmp_path / 'c.1'} cannot be read (Permission denied)")
+
+
+def test_archives_that_lie_beside_other_studies_are_said_unless_they_are_unpacked(tmp_path):
+    for name in ("b", "c"):
+        write_study(tmp_path / name)
+    for name in ("a.zip", "c.tar.gz", "d.tar"):
+        (tmp_path / name).write_bytes(b"PK\x03\x04" + bytes(300))
+    found = found_in(tmp_path)
+    assert list(found) == ["a.zip", "b", "c", "d.tar"]
+    for name in ("a.zip", "d.tar"):
+        assert found[name].reason.startswith(f"The study {tmp_path / name} has to be unpacked")
 
 
 def test_of_several_images_in_bids_what_is_advised_can_be_done(tmp_path):

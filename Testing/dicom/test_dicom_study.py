@@ -278,6 +278,10 @@ def test_the_directory_of_a_disc_stands_for_its_folder(tmp_path, study):
         classic_series(tmp_path / "IMAGES", THICK, kind=kind, study=study, number=number)
     (tmp_path / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM" + b"\0" * 40)
     assert len(the_study(tmp_path / "DICOMDIR").series) == 2
+    read = read_volume(tmp_path / "DICOMDIR", role="T1", series="2")
+    assert read.image.GetSize() == THICK.GetSize()
+    with pytest.raises(InputError, match="holds 2 series: choose one"):
+        read_volume(tmp_path / "DICOMDIR", role="T1")
 
 
 def test_the_table_keeps_the_whole_reason_why_a_series_is_no_volume(tmp_path, study):
@@ -319,3 +323,14 @@ def test_the_table_tells_where_images_may_be_missing_at_an_end(tmp_path, study):
     drop(classic_series(tmp_path, THICK, study=study, ImagesInAcquisition=14), 0)
     (series,) = the_study(tmp_path).series
     assert row(series)[-1].endswith("; may be incomplete: 13 of 14 images")
+
+
+@pytest.mark.parametrize("told_mm", [10.0, 20.0, None])
+def test_that_every_second_image_is_missing_is_said_where_the_distance_of_the_slices_shows_it(
+    tmp_path, study, told_mm
+):
+    files = classic_series(tmp_path, THICK, study=study, SpacingBetweenSlices=told_mm)
+    for k in range(1, len(files), 2):
+        drop(files, k)
+    (series,) = the_study(tmp_path).series
+    assert series.missing == ((7, 13) if told_mm == 10 else None)

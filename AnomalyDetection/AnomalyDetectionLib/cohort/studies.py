@@ -20,7 +20,7 @@ from ..dicom.headers import is_dicom
 from ..dicom.series_names import is_enhanced, kind_of_name
 from ..dicom.study import DicomStudy, check_patient, choose_pair, read_studies
 from ..errors import InputError
-from ..files.links import ARCHIVE, files_below, leads_nowhere
+from ..files.links import ARCHIVE, files_below, kind_of, leads_nowhere
 from ..files.text import display_path
 from .dataset import SETTINGS
 
@@ -41,7 +41,7 @@ def studies_in(source: Path, wanted: SelectionCriteria | None = None) -> Iterato
 
     Args:
         source: a BIDS dataset; a folder with one subfolder per study, which holds files named T1 and FLAIR or its
-            DICOM images; the folder of one such study; or a JSON file with a list of DICOM studies,
+            DICOM images (archives and links that cannot be followed are told as studies that cannot be read); the folder of one such study; or a JSON file with a list of DICOM studies,
             {"name", "folder", "study_uid"}.
         wanted: which scans of a BIDS dataset to select.
     """
@@ -55,12 +55,12 @@ def studies_in(source: Path, wanted: SelectionCriteria | None = None) -> Iterato
 
 
 def _found(source: Path, wanted: SelectionCriteria | None) -> Iterator[Found]:
-    if source.is_file():
+    if kind_of(source) == "file":
         for one in _listed(source):
             yield from _dicom(str(one["name"]), Path(one["folder"]), str(one["study_uid"]))
         return
-    if not source.is_dir():
-        raise InputError(f"{display_path(source)} does not exist: choose a folder.")
+    if kind_of(source) != "folder":
+        raise InputError(f"{display_path(source)} does not exist, or you may not enter it: choose a folder.")
     if is_bids(source):
         selection = select_scans(source, replace(wanted or SelectionCriteria(), remedy=_REMEDY))
         both: list[CohortScan | SkippedSession] = [*selection.scans, *selection.problems]
@@ -72,13 +72,13 @@ def _found(source: Path, wanted: SelectionCriteria | None) -> Iterator[Found]:
         raise InputError(
             f"{display_path(source)} cannot be read ({error.strerror}): check its permissions."
         ) from error
-    named = any(_IMAGE.search(path.name) and not path.is_dir() for path in inside)
+    named = any(_IMAGE.search(path.name) and kind_of(path) != "folder" for path in inside)
     if named or any(_is_dicom(path, unreadable=False) for path in inside):
         yield from _study(source)
         return
     failed: list[Found] | None = []
     for folder in inside:
-        if folder.is_dir() and not os.access(folder / SETTINGS, os.F_OK):  # skip the results of a cohort
+        if _may_be_study(folder):
             for name, scan in _study(folder):
                 if failed is not None and isinstance(scan, CohortScan):
                     yield from failed
@@ -91,6 +91,17 @@ def _found(source: Path, wanted: SelectionCriteria | None) -> Iterator[Found]:
         whole = list(_study(source))
         as_one = not failed or any(isinstance(scan, CohortScan) for _, scan in whole)
         yield from whole if as_one else failed
+
+
+def _may_be_study(path: Path) -> bool:
+    """Whether a folder is not the results of a cohort, and whether something else may hold a study that cannot be read: an archive
+    without the folder that it was unpacked to, or a link that cannot be followed."""
+    kind = kind_of(path)
+    if kind == "folder":
+        return not os.access(path / SETTINGS, os.F_OK)
+    if kind == "file":
+        return bool(ARCHIVE.search(path.name)) and kind_of(Path(ARCHIVE.sub("", str(path)))) != "folder"
+    return path.is_symlink() and (not leads_nowhere(path) or not path.suffix)
 
 
 def _study(folder: Path) -> Iterator[Found]:

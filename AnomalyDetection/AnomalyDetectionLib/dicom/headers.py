@@ -30,7 +30,7 @@ _TAGS = (
     *("ImagesInAcquisition", "NumberOfTemporalPositions", "Rows", "Columns", "SamplesPerPixel"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleSlope", "RescaleIntercept"),
     *("ModalityLUTSequence", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
-    "RealWorldValueMappingSequence",
+    *("RealWorldValueMappingSequence", "SpacingBetweenSlices"),
     *MrSequence.TAGS,
 )
 
@@ -90,6 +90,7 @@ class Instance:
         temporal_positions, echo_number: NumberOfTemporalPositions and EchoNumbers; 1 if missing.
         sequence: its acquisition parameters.
         frames: its slices; empty if it is not an image.
+        slice_spacing: SpacingBetweenSlices (mm); None if missing.
     """
 
     file: Path
@@ -107,6 +108,7 @@ class Instance:
     echo_number: int
     sequence: MrSequence
     frames: tuple[Frame, ...]
+    slice_spacing: float | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,11 @@ def is_dicom(path: Path) -> bool:
     """Whether a file is a DICOM file (PS3.10: "DICM" after a preamble of 128 bytes, which some writers leave out)."""
     with path.open("rb") as stream:
         return _begins_dicom(stream.read(_START))
+
+
+def of_directory(path: Path) -> Path:
+    """The folder that the directory of a disc (DICOMDIR) stands for; any other path as it is."""
+    return path.parent if path.name.upper() == "DICOMDIR" and path.is_file() else path
 
 
 def read_folder(folder: Path, *, below: bool = True) -> Folder:
@@ -258,6 +265,7 @@ def _instance(file: Path, header: Any) -> Instance | None:
         echo_number=_count(header, "EchoNumbers", 1),
         sequence=sequence,
         frames=frames,
+        slice_spacing=first_number_of(header, "SpacingBetweenSlices"),
     )
 
 

@@ -12,7 +12,7 @@ from .headers import Instance
 def expected_image_count(instances: Sequence[Instance]) -> int | None:
     """The expected number of classic images, if the series seems incomplete; None otherwise.
 
-    By ImagesInAcquisition, or by InstanceNumbers that have gaps or start late. Common benign causes are excluded:
+    By ImagesInAcquisition, or by InstanceNumbers that have gaps or start late, or regular gaps that SpacingBetweenSlices confirms. Common benign causes are excluded:
     reformats copy the number of their source; echoes, time points or image types of one acquisition that are split
     into several series share its image count and numbering.
     """
@@ -29,7 +29,8 @@ def expected_image_count(instances: Sequence[Instance]) -> int | None:
         return expected
     if expected == have:
         return None
-    return _by_numbers(sorted({instance.instance_number for instance in instances}), have)
+    numbers = sorted({instance.instance_number for instance in instances})
+    return _by_numbers(numbers, have) or _by_distance(instances, numbers)
 
 
 def _by_numbers(numbers: Sequence[int], have: int) -> int | None:
@@ -43,3 +44,16 @@ def _by_numbers(numbers: Sequence[int], have: int) -> int | None:
         return None
     holes = numbers[-1] - numbers[0] + 1 - have
     return have + holes + before if holes < have / 2 else None
+
+
+def _by_distance(instances: Sequence[Instance], numbers: Sequence[int]) -> int | None:
+    """Where every second number is missing, and slices are twice as far apart as the scanner says, they are not in another
+    series; so of every third, ..."""
+    step = numbers[1] - numbers[0] if len(numbers) == len(instances) else 1
+    told = instances[0].slice_spacing
+    if step < 2 or not told or told < 0 or (np.diff(numbers) != step).any():
+        return None
+    ordered = sorted(instances, key=lambda instance: instance.instance_number)
+    places = [frame.position for instance in ordered for frame in instance.frames if frame.position]
+    apart = np.linalg.norm(np.diff(places, axis=0), axis=1) if len(places) == len(instances) else np.zeros(1)
+    return step * (len(instances) - 1) + 1 if np.allclose(apart, step * told, rtol=0.05) else None

@@ -15,7 +15,7 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..files.links import FETCH, leads_nowhere
 from ..files.text import display_path, is_utf8
-from .headers import MR_CLASSES, Folder, Frame, Instance, read_folder
+from .headers import MR_CLASSES, Folder, Frame, Instance, of_directory, read_folder
 from .identity import Identity, patients_of
 from .joining import joined
 from .kind import SeriesClassification, earlier_contrast_medium, kind_of_images
@@ -232,7 +232,7 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
     """The series that a folder (or one image in it) stands for.
 
     Args:
-        path: a folder, searched with its sub-folders, or a DICOM image, which stands for the images of its series in
+        path: a folder (or the DICOMDIR in it), searched with its sub-folders, or a DICOM image, which stands for the images of its series in
             its own folder. Series in sub-folders only are considered if the folder itself holds no images, or
             if they are named.
         series: number, UID or description (case does not matter), if there are several.
@@ -240,6 +240,7 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
     Raises:
         InputError: if there is no series, or not exactly one that fits; the message lists them.
     """
+    path = of_directory(path)
     if path.is_file():
         folder = read_folder(path.parent, below=False)
         instance = next((each for each in folder.instances if each.file == path), None)

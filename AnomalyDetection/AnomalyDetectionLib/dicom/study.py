@@ -9,10 +9,10 @@ from itertools import product
 from pathlib import Path
 
 from ..errors import InputError
-from ..files.links import ARCHIVE
+from ..files.links import ARCHIVE, leads_nowhere
 from ..files.text import display_path
 from .choice import Role, SeriesCandidate, best
-from .headers import Folder, read_folder
+from .headers import Folder, of_directory, read_folder
 from .identity import Identity, patients_of
 from .series import Series, check_readable, named, series_of
 
@@ -74,17 +74,16 @@ def read_studies(folder: Path) -> tuple[DicomStudy, ...]:
 
     InputError: the folder does not exist, cannot be read, or holds no MR images.
     """
-    if folder.is_file() and folder.name.upper() == "DICOMDIR":
-        folder = folder.parent
-    if not folder.is_dir():
-        packed = ARCHIVE.search(folder.name)
-        problem = (
-            ("has to be unpacked" if packed else "is no folder") if folder.exists() else "does not exist"
-        )
-        raise InputError(f"The study {folder} {problem}: give the folder that holds its DICOM images.")
     from pydicom.uid import UID
 
     try:
+        folder = of_directory(folder)
+        if not folder.is_dir():
+            packed = ARCHIVE.search(folder.name)
+            problem = "is a link to what is not here" if leads_nowhere(folder) else "does not exist"
+            if folder.exists():
+                problem = "has to be unpacked" if packed else "is no folder"
+            raise InputError(f"The study {folder} {problem}: give the folder that holds its DICOM images.")
         headers = read_folder(folder)
     except OSError as error:
         raise InputError(

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 #: The remedy, for messages.
 FETCH = "fetch it first (such as with git annex get or datalad get)"
@@ -26,6 +27,14 @@ def leads_nowhere(path: Path) -> bool:
     except (OSError, ValueError) as error:  # others are circular links and invalid file names
         return isinstance(error, FileNotFoundError)
     return False
+
+
+def kind_of(path: Path) -> Literal["folder", "file", ""]:
+    """What a path or the link at it leads to; "" for anything else, and for what may not be looked at."""
+    try:
+        return "folder" if path.is_dir() else "file" if path.is_file() else ""
+    except OSError:
+        return ""
 
 
 def files_below(folder: Path, closed: list[Path]) -> Iterator[Path]:

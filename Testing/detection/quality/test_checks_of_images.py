@@ -378,12 +378,18 @@ def test_cut_off_intensities_and_few_levels_are_noticed(good):
     assert names(intensities.check(good.acquired("T1", made.like(image, coarse)))) == ["few grey levels"]
 
 
-def test_a_small_brain_is_noticed(good):
-    half = good.prepared.flair_brain.copy()
-    half[:, :, half.shape[2] // 2 :] = False
-    (warning,) = brain_volume.check(replace(good.prepared, flair_brain=half))
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [("small", "much of it may lie beyond the field of view"), ("large", "check the brain mask")],
+)
+def test_a_small_or_large_brain_is_noticed_with_what_it_may_mean(good, size, said):
+    brain = good.prepared.flair_brain.copy()
+    brain[:, :, brain.shape[2] // 2 :] = False
+    brain = brain if size == "small" else np.ones_like(brain)
+    (warning,) = brain_volume.check(replace(good.prepared, flair_brain=brain))
     assert warning.name == "brain volume"
-    assert "small" in warning.sentence
+    assert f"is {size} (" in warning.sentence
+    assert said in warning.sentence
 
 
 def test_sentences_are_one_plain_line_each(good):

@@ -94,7 +94,11 @@ def test_a_large_lesion_does_not_make_a_right_pair_look_swapped(radius_mm, good)
 def test_a_turned_head_under_an_upright_header_is_noticed(name, good):
     (warning,) = orientation.check(turned(good.prepared, *TURNS[name]))
     assert warning.name == "orientation"
-    how = name if TURNS[name][0] == (0, 1, 2) else "turned by 90 degrees, its axes in another order"
+    how = (
+        name
+        if TURNS[name][0] == (0, 1, 2)
+        else "strongly tilted in the slices, or turned by 90 degrees, its axes in another order"
+    )
     assert f"lie {how}, other than" in warning.sentence
     assert "left and right" in warning.sentence
 

@@ -80,7 +80,7 @@ class Orientation:
         """The best way in words."""
         order, directions = self.turn
         if order != (0, 1, 2):
-            return "turned by 90 degrees, its axes in another order"
+            return "strongly tilted in the slices, or turned by 90 degrees, its axes in another order"
         up, back = (direction < 0 for direction in directions[:2])
         return " and ".join(name for name, so in (("upside down", up), ("back to front", back)) if so)
 
