@@ -41,8 +41,8 @@ def studies_in(source: Path, wanted: SelectionCriteria | None = None) -> Iterato
 
     Args:
         source: a BIDS dataset; a folder with one subfolder per study, which holds files named T1 and FLAIR or its
-            DICOM images (archives and links that cannot be followed are told as studies that cannot be read); the folder of one such study; or a JSON file with a list of DICOM studies,
-            {"name", "folder", "study_uid"}.
+            DICOM images (archives and links that cannot be followed count as studies that cannot be read); the folder
+            of one such study; or a JSON file with a list of DICOM studies, {"name", "folder", "study_uid"}.
         wanted: which scans of a BIDS dataset to select.
     """
     known: set[str] = set()
@@ -94,8 +94,8 @@ def _found(source: Path, wanted: SelectionCriteria | None) -> Iterator[Found]:
 
 
 def _may_be_study(path: Path) -> bool:
-    """Whether a folder is not the results of a cohort, and whether something else may hold a study that cannot be read: an archive
-    without the folder that it was unpacked to, or a link that cannot be followed."""
+    """Whether a path may be that of a study: a folder that holds no results of a cohort, an archive without the folder that
+    it was unpacked to, or a link that cannot be followed."""
     kind = kind_of(path)
     if kind == "folder":
         return not os.access(path / SETTINGS, os.F_OK)

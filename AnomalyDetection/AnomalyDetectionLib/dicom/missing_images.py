@@ -12,9 +12,10 @@ from .headers import Instance
 def expected_image_count(instances: Sequence[Instance]) -> int | None:
     """The expected number of classic images, if the series seems incomplete; None otherwise.
 
-    By ImagesInAcquisition, or by InstanceNumbers that have gaps or start late, or regular gaps that SpacingBetweenSlices confirms. Common benign causes are excluded:
-    reformats copy the number of their source; echoes, time points or image types of one acquisition that are split
-    into several series share its image count and numbering.
+    By ImagesInAcquisition, or by InstanceNumbers that start late or have gaps; where the gaps are regular, only if
+    SpacingBetweenSlices confirms them. Common benign causes are excluded: reformats copy the number of their source;
+    echoes, time points or image types of one acquisition that are split into several series share its image count and
+    numbering.
     """
     have = len(instances)
     first = instances[0]
@@ -47,8 +48,8 @@ def _by_numbers(numbers: Sequence[int], have: int) -> int | None:
 
 
 def _by_distance(instances: Sequence[Instance], numbers: Sequence[int]) -> int | None:
-    """Where every second number is missing, and slices are twice as far apart as the scanner says, they are not in another
-    series; so of every third, ..."""
+    """Where every second number is missing (or two of three, ...) and the slices are twice as far apart as the scanner says:
+    they are not in another series."""
     step = numbers[1] - numbers[0] if len(numbers) == len(instances) else 1
     told = instances[0].slice_spacing
     if step < 2 or not told or told < 0 or (np.diff(numbers) != step).any():

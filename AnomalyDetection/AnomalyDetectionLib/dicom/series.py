@@ -232,8 +232,8 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
     """The series that a folder (or one image in it) stands for.
 
     Args:
-        path: a folder (or the DICOMDIR in it), searched with its sub-folders, or a DICOM image, which stands for the images of its series in
-            its own folder. Series in sub-folders only are considered if the folder itself holds no images, or
+        path: a folder (or the DICOMDIR in it), searched with its sub-folders, or a DICOM image, which stands for the images
+            of its series in its own folder. Series in sub-folders only are considered if the folder itself holds no images, or
             if they are named.
         series: number, UID or description (case does not matter), if there are several.
 

@@ -380,7 +380,7 @@ def test_cut_off_intensities_and_few_levels_are_noticed(good):
 
 @pytest.mark.parametrize(
     ("size", "said"),
-    [("small", "much of it may lie beyond the field of view"), ("large", "check the brain mask")],
+    [("small", "a part of it may lie outside the field of view"), ("large", "check the brain mask")],
 )
 def test_a_small_or_large_brain_is_noticed_with_what_it_may_mean(good, size, said):
     brain = good.prepared.flair_brain.copy()

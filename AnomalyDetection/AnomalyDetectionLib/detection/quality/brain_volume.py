@@ -14,15 +14,12 @@ def check(study: PreparedStudy) -> tuple[QualityWarning, ...]:
     volume_ml = float(study.flair_brain.sum()) * study.flair_grid.voxel_ml
     if USUAL_ML[0] <= volume_ml <= USUAL_ML[1]:
         return ()
-    # Towards a cut at the top the mask gets smaller than the brain, and so does what the field of view tells of the part beyond.
-    size, advice = (
-        (
-            "small",
-            "much of it may lie beyond the field of view, more than a cut shows, or be left out by the brain mask; look at both, doubt"
-            " findings at a border, and those of a child, whose brain the model does not know",
+    size, advice = "large", "check the brain mask"
+    if volume_ml < USUAL_ML[0]:  # towards a cut at the top the mask tapers, so that less seems to be cut off
+        size = "small"
+        advice = (
+            "a part of it may lie outside the field of view or the brain mask, so check both and doubt findings at"
+            " their borders; or it is a child's, which the model does not know"
         )
-        if volume_ml < USUAL_ML[0]
-        else ("large", "check the brain mask")
-    )
     sentence = f"The brain that was found is {size} ({volume_ml:.0f} ml, usually {USUAL_ML[0]:.0f} to {USUAL_ML[1]:.0f}): {advice}"
     return (QualityWarning("brain volume", sentence, {"ml": round(volume_ml, 1)}),)
