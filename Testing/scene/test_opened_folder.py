@@ -154,6 +154,8 @@ def test_the_review_comes_back_and_no_file_of_the_engine_is_touched(a_slicer_sce
     set_category(result.table, 1, 3)
     set_decision(result.table, 2, "rejected")
     set_note(result.table, 2, 'says "no" # Ünd\tmore')
+    result.segmentation.GetSegmentation().GetSegment("Segment_1").SetName("Ünd mine")
+    assert take_edits(result) == []
     point = FLAIR_GRID.points(np.array([[50, 30, 6]]))[0] * (-1, -1, 1)
     added = add_finding(a_slicer_scene.scene, a_slicer_scene.logics, result, point.tolist())
     kept = repr(rows(result.table, all=True))  # NaN is not equal to itself
@@ -161,7 +163,9 @@ def test_the_review_comes_back_and_no_file_of_the_engine_is_touched(a_slicer_sce
     again = opened_in(a_slicer_scene, folder)
     assert repr(rows(again.result.table, all=True)) == kept
     assert added in table_of(again.result)
-    assert again.result.segmentation.GetSegmentation().GetSegment(f"Segment_{added}") is not None
+    segments = again.result.segmentation.GetSegmentation()
+    assert segments.GetSegment(f"Segment_{added}") is not None
+    assert segments.GetSegment("Segment_1").GetName() == "Ünd mine"
     assert again.remarks == opened.remarks
     assert engine_files(folder) == before
     told = record_of(folder / "review.json")

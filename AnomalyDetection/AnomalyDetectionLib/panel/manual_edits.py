@@ -35,6 +35,7 @@ class ManualEdits:
         segmentation = result.segmentation.GetSegmentation()
         for event in (
             slicer.vtkSegmentation.SourceRepresentationModified,
+            slicer.vtkSegmentation.SegmentModified,  # renamed
             slicer.vtkSegmentation.SegmentAdded,
             slicer.vtkSegmentation.SegmentRemoved,
         ):

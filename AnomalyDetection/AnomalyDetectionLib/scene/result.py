@@ -230,7 +230,7 @@ def would_lose_review(result: Result) -> bool:
 
     They cannot be carried over if the FLAIR's grid has changed, or the findings can no longer be derived.
     """
-    if not any(row.reviewed or row.note or row.edited for row in rows(result.table, all=True)):
+    if not any(row.by_reader for row in rows(result.table, all=True)):
         return False
     return result.flair.GetImageData() is None or _what_was_found(result, result.flair) is None
 

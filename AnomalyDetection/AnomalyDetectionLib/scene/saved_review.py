@@ -97,7 +97,7 @@ def review_again(
     scene has nothing that was not saved in the folder, too; or if the scene has no review, as after its table was deleted.
     """
     unchanged = _hash_of(opened.review) in ("", before.on_disk)
-    reviewed = any(row.reviewed or row.note or row.edited for row in rows(result.table, all=True))
+    reviewed = any(row.by_reader for row in rows(result.table, all=True))
     if not reviewed or (not unchanged and _hash(_content(result)) == before.content):
         return restore_review(scene, logics, result, opened)
     if unchanged:
