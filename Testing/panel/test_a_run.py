@@ -200,21 +200,26 @@ def test_an_installation_that_fails_says_how_to_do_it_by_hand(sample, slicer_app
     assert sample.ui.detailsText.plainText == "fetch these wheels"
 
 
+@pytest.mark.parametrize("role", ["t1", "flair"])
 @pytest.mark.parametrize("what", ["cropped", "mirrored", "moved"])
-def test_a_result_is_not_shown_over_voxels_that_were_changed_during_the_run(what, sample, engine, slicer_app):
+def test_a_result_is_not_shown_over_voxels_that_were_changed_during_the_run(
+    what, role, sample, engine, slicer_app
+):
     """Such as by cropping in place, or by hardening a transform that bends; one that only moves does not matter."""
     engine("replay")
     sample.ui.detectButton.click()
-    flair = sample.ui.flairSelector.currentNode()
-    voxels = slicer.util.arrayFromVolume(flair).copy()
+    node = getattr(sample.panel.parameters, role)
+    voxels = slicer.util.arrayFromVolume(node).copy()
     if what == "moved":
-        under(slicer_app.scene, TURN, flair)
-        flair.HardenTransform()
+        under(slicer_app.scene, TURN, node)
+        node.HardenTransform()
     else:
         changed = voxels[2:] if what == "cropped" else voxels[:, ::-1]
-        slicer.util.updateVolumeFromArray(flair, changed.copy())
+        slicer.util.updateVolumeFromArray(node, changed.copy())
     slicer_app.wait(lambda: not sample.panel.detect.running, 60)
     assert (sample.panel.result is None) == (what != "moved")
-    if what != "moved":
-        assert 'The voxels of "Simulated FLAIR" were changed during' in sample.ui.outcomeLabel.text
+    if what == "moved":
+        assert "moved apart" in sample.panel.detect.outcome.text
+    else:
+        assert f'The voxels of "{node.GetName()}" were changed during' in sample.panel.detect.outcome.text
         assert results_in(slicer.mrmlScene) == []

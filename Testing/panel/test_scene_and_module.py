@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import qt
 import slicer
+from AnomalyDetectionLib.panel.remarks import remarks
 from AnomalyDetectionLib.scene.findings_table import rows
 from AnomalyDetectionLib.scene.places import centre_of
 from AnomalyDetectionLib.scene.result import rederive, results_in, settings_of
 from AnomalyDetectionLib.scene.result_nodes import stands_with_flair
 from AnomalyDetectionLib.scene.view_layout import FLAIR_VIEW
 from conftest import REPOSITORY
-from scene.in_the_scene import TURN, bent, under
+from scene.in_the_scene import TURN, bent, rigid, under
 
 from panel.at_the_panel import clone, composite, detect, is_alive, leftovers, numbers, review_of
 
@@ -252,6 +253,18 @@ def test_findings_stay_on_a_flair_that_is_moved_alone(detected, slicer_app, hard
     assert detected.panel.by_hand.take() is None
     assert not any(row.edited for row in rows(result.table))
     assert "changed" not in detected.panel.detect.outcome.text
+
+
+def test_a_t1_that_is_moved_away_from_its_flair_is_said_and_moving_both_is_not(detected, slicer_app):
+    t1, flair = detected.panel.pair
+    both = under(slicer_app.scene, TURN, t1, flair)
+    slicer_app.rest()
+    assert "apart" not in detected.panel.detect.outcome.text
+    under(slicer_app.scene, rigid(shift=(0, 0, 4)), t1).SetAndObserveTransformNodeID(both.GetID())
+    slicer_app.wait(lambda: "moved apart" in detected.panel.detect.outcome.text)
+    assert any("moved apart" in remark for remark in remarks(detected.panel.result))
+    under(slicer_app.scene, TURN, t1)
+    assert not any("apart" in remark for remark in remarks(detected.panel.result))
 
 
 def test_findings_bend_with_the_flair_and_hardening_that_is_said(detected, slicer_app):
