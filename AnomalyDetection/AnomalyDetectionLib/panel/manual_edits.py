@@ -41,6 +41,10 @@ class ManualEdits:
         ):
             self._observers.add(segmentation, event, self._changed)
 
+    def settle(self) -> None:
+        """The segments are those of the findings: nothing needs to be taken over."""
+        self._timer.stop()
+
     def stop(self) -> None:
         """Follow nothing."""
         self._timer.stop()

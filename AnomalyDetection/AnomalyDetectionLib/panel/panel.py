@@ -143,6 +143,7 @@ class Panel:
 
     def findings_changed(self) -> None:
         """Show findings that were derived again, or whose outlines were edited."""
+        self.by_hand.settle()
         self.review.refill()
         self.views.findings_changed()
 
