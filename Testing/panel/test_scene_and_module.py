@@ -32,6 +32,27 @@ def test_closing_the_scene_empties_the_panel(detected, slicer_app):
     assert detected.ui.detectButton.enabled
 
 
+def test_an_undo_of_the_whole_scene_shows_the_findings_of_then_and_a_redo_those_of_now(detected, slicer_app):
+    """Slicer has it switched off; scripts switch it on, for the scene and its nodes."""
+    scene, before, own = slicer_app.scene, numbers(detected), detected.ui.thresholdSlider.value
+    scene.SetUndoOn()
+    for index in range(scene.GetNumberOfNodes()):
+        scene.GetNthNode(index).UndoEnabledOn()
+    scene.SaveStateForUndo()
+    slicer_app.type("3")
+    detected.ui.thresholdSlider.value = 6.0
+    slicer_app.wait(lambda: settings_of(detected.panel.result)[0] == 6.0, 5)
+    after = numbers(detected)
+    scene.Undo()
+    slicer_app.rest()
+    assert (numbers(detected), detected.ui.thresholdSlider.value) == (before, own)
+    assert "0 of" in detected.panel.review._summary_line.text
+    scene.Redo()
+    slicer_app.rest()
+    assert (numbers(detected), detected.ui.thresholdSlider.value) == (after, 6.0)
+    assert "1 of" in detected.panel.review._summary_line.text
+
+
 def test_closing_the_scene_ends_a_run(sample, engine, slicer_app, tmp_path):
     engine("slow")
     sample.ui.detectButton.click()
