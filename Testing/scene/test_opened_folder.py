@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicer.util
+from AnomalyDetectionLib.detection.reviewed_findings import CATEGORIES
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.reading import read_volume
 from AnomalyDetectionLib.reporting.result_folder import ImageNotFoundError, find_image, open_folder
@@ -221,6 +223,20 @@ def test_a_review_that_somebody_else_has_saved_meanwhile_is_kept(a_slicer_scene,
     aside = next(path for path in folder.glob("review_*.json"))
     assert record_of(aside) == theirs
     assert aside.name in said[0]
+
+
+def test_two_readers_of_one_folder_leave_a_review_each_and_not_one_a_step(a_slicer_scene, folder):
+    states = [opened_in(a_slicer_scene, folder) for _reader in range(2)]
+    for category in range(1, 6):
+        for reader, opened in enumerate(states):
+            set_category(opened.result.table, reader + 1, category)
+            saved, _ = save_review(opened.result, opened.folder, opened.saved)
+            states[reader] = dataclasses.replace(opened, saved=saved)
+    files = sorted(folder.glob("review*.json"))
+    assert [len(path.name) for path in files] == [len("review.json"), *2 * [len("review_1a2b3c4d.json")]]
+    last = [{row["number"]: row["category"] for row in record_of(path)["rows"]} for path in files]
+    assert last[0][2] == CATEGORIES[4]  # the second reader was the last to save
+    assert CATEGORIES[4] in [one[1] for one in last]  # and nothing of the first is lost
 
 
 @pytest.mark.parametrize(
