@@ -19,7 +19,7 @@ from uuid import uuid4
 import numpy as np
 
 from ..errors import InputError
-from ..files.atomic_file import atomic_file
+from ..files.atomic_file import write_text_atomically
 from ..files.file_hash import sha256_of
 from ..reporting.result_folder import ResultFolder
 from .export import export_table
@@ -143,8 +143,7 @@ def save_review(
     text = json.dumps({**head, **content}, indent=1, ensure_ascii=False) + "\n"
     try:
         remarks = _put_aside(opened, before)
-        with atomic_file(opened.review) as partial:
-            partial.write_text(text, encoding="utf-8", errors="backslashreplace")
+        write_text_atomically(opened.review, text)
     except OSError as error:
         raise InputError(
             f"The review cannot be saved in {opened.folder} ({error.strerror}): save the scene, or export the table."
