@@ -178,6 +178,25 @@ def test_an_input_that_is_removed_during_the_run_is_a_sentence_and_empties_its_b
     assert sample.panel.result is None
 
 
+@pytest.mark.parametrize(
+    "answer", [qt.QMessageBox.Yes, qt.QMessageBox.No], ids=["delete the rest", "keep it"]
+)
+@pytest.mark.parametrize("role", ["segmentation", "table", "record", "candidates"])
+def test_a_part_of_the_earlier_result_that_is_deleted_during_the_run_takes_nothing_of_the_new_one(
+    role, answer, detected, engine, slicer_app
+):
+    slicer_app.rest()
+    detected.ui.detectButton.click()
+    slicer_app.dialogs.answers.append(answer)
+    slicer.mrmlScene.RemoveNode(getattr(detected.panel.result, role))
+    slicer_app.wait(lambda: not detected.panel.detect.running, 60)
+    slicer_app.rest()
+    assert "Done" in detected.panel.detect.outcome.text
+    result = detected.panel.result
+    assert all(slicer.mrmlScene.IsNodePresent(node) for node in result.own_nodes)
+    assert len(numbers(detected)) == result.segmentation.GetSegmentation().GetNumberOfSegments() > 0
+
+
 def test_missing_packages_are_asked_for_once_and_a_no_starts_nothing(sample, slicer_app, monkeypatch):
     monkeypatch.setattr(first_run, "missing_requirements", lambda: ["click>=8.1"])
     slicer_app.dialogs.answers = [qt.QMessageBox.Cancel]

@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..files.run_folders import remove_leftovers
 from .engine_job import EngineJob, StandbyEngine
 from .nodes import Logics
-from .result import Result, add_result, provenance_of, settings_of
+from .result import Result, add_result, provenance_of, result_of, settings_of
 from .volumes import array_view, quoted, study_files
 
 RESULTS, JOB = "results", "job.json"
@@ -138,11 +138,12 @@ class DetectionJob(EngineJob):
             self._standby.cancel()  # its folder goes, too
 
     def _still_there(self) -> Result | None:
-        """The result to replace, unless it was deleted or belongs to another FLAIR."""
-        result = self._replace
-        if result is None or self._scene.GetNodeByID(result.score.GetID() or "") is not result.score:
+        """The result to replace, with its nodes of now, unless a part of it was deleted or it belongs to another FLAIR."""
+        score = None if self._replace is None else self._replace.score
+        if score is None or self._scene.GetNodeByID(score.GetID() or "") is not score:
             return None
-        return result if result.flair is self._inputs.flair else None
+        result = result_of(score)
+        return result if result is not None and result.flair is self._inputs.flair else None
 
     def _in_words_of_the_scene(self, provenance: dict[str, Any]) -> dict[str, Any]:
         """The provenance with nodes as inputs in place of temporary files."""
