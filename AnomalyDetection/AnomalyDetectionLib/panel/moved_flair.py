@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from ..scene.result import Result
 from ..scene.result_nodes import stands_with_flair, t1_moved_mm
-from .remarks import MOVED_MM, t1_was_moved
+from .remarks import MOVED, MOVED_MM
 from .widgets import Observers, timer
 
 REST_MS = 200  # how long the FLAIR must be unchanged, ms; a transform is dragged in many steps
@@ -62,7 +62,7 @@ class MovedFlair:
             self._panel.detect.tell([changed.format(name=result.flair.GetName())])
         before_apart, self._apart = self._apart, _are_apart(result)
         if self._apart and not before_apart:
-            self._panel.detect.tell([t1_was_moved(result)])
+            self._panel.detect.tell([_(MOVED)])
 
 
 def _are_apart(result: Result) -> bool:

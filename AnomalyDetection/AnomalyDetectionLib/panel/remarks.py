@@ -9,18 +9,11 @@ from ..scene.result import Result, provenance_of
 from ..scene.result_nodes import t1_moved_mm
 
 WORTH_SAYING = 0.005  # least share of the brain without T1 that is mentioned
-
-
 MOVED_MM = 1.0  # least distance of a T1 from where it was analysed that is mentioned, mm
-
-
-def t1_was_moved(result: Result) -> str:
-    """The sentence about a T1 that is elsewhere now."""
-    text = _(
-        'T1 and FLAIR were moved apart since they were analysed, so what lies under the outlines in "{name}" is other tissue: '
-        "put it back, or detect anomalies again."
-    )
-    return text.format(name=result.t1.GetName())
+MOVED = (
+    "T1 and FLAIR were moved apart since they were analysed, so what lies under the outlines in the T1 is other tissue: "
+    "put it back, or detect anomalies again."
+)
 
 
 def remarks(result: Result) -> list[str]:
@@ -40,7 +33,7 @@ def remarks(result: Result) -> list[str]:
         )
         sentences.append(f"{moved} {shown}")
     if t1_moved_mm(result) > MOVED_MM:
-        sentences.append(t1_was_moved(result))
+        sentences.append(_(MOVED))
     missing = provenance.get("brain_without_t1", 0.0)
     if missing >= WORTH_SAYING:
         sentences.append(
