@@ -336,3 +336,17 @@ def test_a_copy_that_the_reader_makes_of_a_node_is_the_readers_own(detected, sli
     assert not slicer.mrmlScene.IsNodePresent(result.segmentation)
     assert results_in(slicer.mrmlScene) == []
     assert detected.ui.flairSelector.currentNode().GetName() == "Simulated FLAIR"
+
+
+def test_a_copy_is_the_readers_own_also_beside_the_rest_of_a_result_that_was_kept(detected, slicer_app):
+    first = detected.panel.result
+    detected.panel.parameters.addResult = True
+    slicer_app.dialogs.answers.append(qt.QMessageBox.No)
+    slicer.mrmlScene.RemoveNode(first.record)
+    slicer_app.rest()
+    detect(detected, slicer_app)
+    slicer_app.rest()
+    copy = clone(detected.panel.result.score)
+    slicer_app.rest()
+    assert [found.score for found in results_in(slicer.mrmlScene)] == [detected.panel.result.score]
+    assert slicer.mrmlScene.IsNodePresent(copy)
