@@ -116,7 +116,7 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel: Any = None
         self._parameterNode: Any = None
         self._parameterNodeGuiTag: Any = None
-        self._imported = False
+        self._replaced = False
 
     def setup(self) -> None:
         """Called once, when the module is first opened."""
@@ -134,7 +134,9 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         for event, method in (
             (scene.StartCloseEvent, self.onSceneStartClose),
             (scene.EndCloseEvent, self.onSceneEndClose),
-            (scene.EndImportEvent, self.onSceneEndImport),
+            (scene.EndImportEvent, self.onSceneContentReplaced),
+            (scene.EndUndoEvent, self.onSceneContentReplaced),
+            (scene.EndRedoEvent, self.onSceneContentReplaced),
             (scene.NodeAddedEvent, self.onNodeAddedOrRemoved),
             (scene.NodeRemovedEvent, self.onNodeAddedOrRemoved),
         ):
@@ -173,8 +175,8 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.parent.isEntered:
             self.initializeParameterNode()
 
-    def onSceneEndImport(self, caller: Any, event: Any) -> None:
-        self._imported = True
+    def onSceneContentReplaced(self, caller: Any, event: Any) -> None:
+        self._replaced = True
         if self.parent.isEntered:
             self.initializeParameterNode()
 
@@ -191,12 +193,12 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         known = self._parameterNode is not None and (
             self._parameterNode.parameterNode is parameterNode.parameterNode
         )
-        # After an import the node is the same, but the nodes that it refers to were added after it was read.
-        if known and not self._imported:
+        # After an import or an undo the node is the same, but not what it refers to.
+        if known and not self._replaced:
             self.panel.refresh()
         else:
             self.setParameterNode(parameterNode)
-        self._imported = False
+        self._replaced = False
 
     def setParameterNode(self, parameterNode: Any) -> None:
         """Follow a parameter node; None: none."""

@@ -473,6 +473,23 @@ def test_a_damaged_list_is_none(tmp_path, text):
     assert read_worklist(tmp_path) is None
 
 
+def test_two_programs_can_write_one_list_at_a_time(tmp_path):
+    """Such as Detect all in two Slicers: each study is analysed by one of them, and both write the list."""
+    code = f"""
+from pathlib import Path
+from AnomalyDetectionLib.reporting.worklist_file import Worklist, WorklistEntry, write_worklist
+for number in range(200):
+    write_worklist(Worklist((WorklistEntry("a", "sub-01", "sub-01"),) * 20), Path({str(tmp_path)!r}))
+"""
+    path = os.pathsep.join(sys.path)
+    writers = [
+        subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path})
+        for _program in range(2)
+    ]
+    assert [writer.wait(60) for writer in writers] == [0, 0]
+    assert len(read_worklist(tmp_path).entries) == 20
+
+
 def test_a_list_does_not_lead_out_of_its_folder(tmp_path):
     write_worklist(Worklist((WorklistEntry("x", "sub-x", "../../etc"),), True), tmp_path)
     assert read_worklist(tmp_path) is None

@@ -178,6 +178,25 @@ def test_an_input_that_is_removed_during_the_run_is_a_sentence_and_empties_its_b
     assert sample.panel.result is None
 
 
+@pytest.mark.parametrize(
+    "answer", [qt.QMessageBox.Yes, qt.QMessageBox.No], ids=["delete the rest", "keep it"]
+)
+@pytest.mark.parametrize("role", ["segmentation", "table", "record", "candidates"])
+def test_a_part_of_the_earlier_result_that_is_deleted_during_the_run_takes_nothing_of_the_new_one(
+    role, answer, detected, engine, slicer_app
+):
+    slicer_app.rest()
+    detected.ui.detectButton.click()
+    slicer_app.dialogs.answers.append(answer)
+    slicer.mrmlScene.RemoveNode(getattr(detected.panel.result, role))
+    slicer_app.wait(lambda: not detected.panel.detect.running, 60)
+    slicer_app.rest()
+    assert "Done" in detected.panel.detect.outcome.text
+    result = detected.panel.result
+    assert all(slicer.mrmlScene.IsNodePresent(node) for node in result.own_nodes)
+    assert len(numbers(detected)) == result.segmentation.GetSegmentation().GetNumberOfSegments() > 0
+
+
 def test_missing_packages_are_asked_for_once_and_a_no_starts_nothing(sample, slicer_app, monkeypatch):
     monkeypatch.setattr(first_run, "missing_requirements", lambda: ["click>=8.1"])
     slicer_app.dialogs.answers = [qt.QMessageBox.Cancel]
@@ -200,21 +219,26 @@ def test_an_installation_that_fails_says_how_to_do_it_by_hand(sample, slicer_app
     assert sample.ui.detailsText.plainText == "fetch these wheels"
 
 
+@pytest.mark.parametrize("role", ["t1", "flair"])
 @pytest.mark.parametrize("what", ["cropped", "mirrored", "moved"])
-def test_a_result_is_not_shown_over_voxels_that_were_changed_during_the_run(what, sample, engine, slicer_app):
+def test_a_result_is_not_shown_over_voxels_that_were_changed_during_the_run(
+    what, role, sample, engine, slicer_app
+):
     """Such as by cropping in place, or by hardening a transform that bends; one that only moves does not matter."""
     engine("replay")
     sample.ui.detectButton.click()
-    flair = sample.ui.flairSelector.currentNode()
-    voxels = slicer.util.arrayFromVolume(flair).copy()
+    node = getattr(sample.panel.parameters, role)
+    voxels = slicer.util.arrayFromVolume(node).copy()
     if what == "moved":
-        under(slicer_app.scene, TURN, flair)
-        flair.HardenTransform()
+        under(slicer_app.scene, TURN, node)
+        node.HardenTransform()
     else:
         changed = voxels[2:] if what == "cropped" else voxels[:, ::-1]
-        slicer.util.updateVolumeFromArray(flair, changed.copy())
+        slicer.util.updateVolumeFromArray(node, changed.copy())
     slicer_app.wait(lambda: not sample.panel.detect.running, 60)
     assert (sample.panel.result is None) == (what != "moved")
-    if what != "moved":
-        assert 'The voxels of "Simulated FLAIR" were changed during' in sample.ui.outcomeLabel.text
+    if what == "moved":
+        assert "moved apart" in sample.panel.detect.outcome.text
+    else:
+        assert f'The voxels of "{node.GetName()}" were changed during' in sample.panel.detect.outcome.text
         assert results_in(slicer.mrmlScene) == []

@@ -12,6 +12,7 @@ import slicer
 from AnomalyDetectionLib.model.false_positive_curve import FalsePositiveCurve, plain
 from AnomalyDetectionLib.panel import display_section
 from AnomalyDetectionLib.panel.findings_view import RATE
+from AnomalyDetectionLib.scene import editing
 from AnomalyDetectionLib.scene.places import centre_of
 from AnomalyDetectionLib.scene.result import findings_of, settings_of
 from AnomalyDetectionLib.scene.result_record import read_record, record_text
@@ -35,6 +36,18 @@ def test_the_threshold_slider_derives_anew_and_keeps_reviews(detected, slicer_ap
     assert review_of(detected, number).category == 3
     segments = detected.panel.result.segmentation.GetSegmentation().GetNumberOfSegments()
     assert segments == len(before)
+
+
+def test_a_new_threshold_looks_at_the_segments_for_edits_once_and_not_again_for_its_own(
+    detected, slicer_app, monkeypatch
+):
+    slicer_app.rest(0.5)
+    looked, take = [], editing.take_edits
+    monkeypatch.setattr(editing, "take_edits", lambda result: looked.append(1) or take(result))
+    detected.ui.thresholdSlider.value = 6.0
+    slicer_app.wait(lambda: settings_of(detected.panel.result)[0] == 6.0, 5)
+    slicer_app.rest(0.6)
+    assert len(looked) == 1
 
 
 def test_findings_are_filled_only_when_asked_for_and_it_is_remembered(detected, slicer_app, tmp_path):

@@ -51,6 +51,14 @@ def test_choosing_another_volume_hides_the_result_and_its_keys_do_nothing(
     assert result.segmentation.GetDisplayNode().GetVisibility()
 
 
+def test_why_no_result_is_shown_is_said_of_what_is_chosen_now(detected, second_pair):
+    t1, flair = second_pair
+    detected.ui.t1Selector.choose(t1)
+    detected.ui.flairSelector.choose(flair)
+    assert flair.GetName() in detected.ui.findingsSummaryLabel.text
+    assert t1.GetName() not in detected.ui.findingsSummaryLabel.text
+
+
 def load_as_slicer_does(volume):
     """What follows the loading of a volume: it appears in all views that take new volumes."""
     application = slicer.app.applicationLogic()

@@ -10,6 +10,7 @@ SENTENCE = "The FLAIR is noisy (noise is 20 % of the brain's range of intensitie
 def said(a_slicer_application, monkeypatch):
     def of(**provenance):
         monkeypatch.setattr(remarks, "provenance_of", lambda result: provenance)
+        monkeypatch.setattr(remarks, "t1_moved_mm", lambda result: 0.0)
         return remarks.remarks(None)
 
     return of

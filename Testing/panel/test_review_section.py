@@ -8,12 +8,17 @@ import shutil
 import numpy as np
 import pytest
 import qt
+import SimpleITK as sitk
 import slicer
 from AnomalyDetectionLib.panel.findings_view import CATEGORY, SLICE, SYMBOL
 from AnomalyDetectionLib.panel.labels import HINT_SHORT
+from AnomalyDetectionLib.scene.export import export_labels
+from AnomalyDetectionLib.scene.findings_table import rows
 from AnomalyDetectionLib.scene.places import centre_of
-from AnomalyDetectionLib.scene.volumes import ijk_to_ras
+from AnomalyDetectionLib.scene.segment_voxels import segment_voxels
+from AnomalyDetectionLib.scene.volumes import ijk_to_ras, oriented_image
 from made_result_folder import result_folder
+from scene.in_the_scene import BINARY
 
 from panel.at_the_panel import cell, detect, numbers, review_of
 
@@ -104,6 +109,24 @@ def test_a_deleted_finding_is_done_with(panel, slicer_app, tmp_path):
     panel.ui.undoButton.click()
     panel.ui.undoButton.click()
     assert "0 of 3 reviewed" in panel.ui.findingsSummaryLabel.toolTip
+
+
+def test_table_and_label_map_agree_where_a_painted_outline_overlaps_another(detected, slicer_app, tmp_path):
+    """As with "Allow overlap" in the Segment Editor."""
+    result = detected.panel.result
+    lower, higher = sorted(numbers(detected))[:2]
+    both = segment_voxels(result, [lower, higher]) > 0
+    slicer_app.leave()
+    segment = result.segmentation.GetSegmentation().GetSegment(f"Segment_{higher}")
+    segment.RemoveAllRepresentations()  # a label map of its own
+    segment.SetLabelValue(1)
+    segment.AddRepresentation(BINARY, oriented_image(both.astype(np.uint8), ijk_to_ras(result.flair)))
+    slicer_app.rest(0.5)
+    slicer_app.app.window.moduleSelector().selectModule("AnomalyDetection")
+    labels = sitk.GetArrayFromImage(sitk.ReadImage(str(export_labels(result, tmp_path / "labels.nii.gz"))))
+    voxel_ml = np.prod(result.flair.GetSpacing()) / 1000
+    for row in rows(result.table):
+        assert (labels == row.number).sum() * voxel_ml == pytest.approx(row.volume_ml, rel=1e-3)
 
 
 def test_when_all_are_reviewed_the_line_says_so(panel, slicer_app, tmp_path):

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import qt
 import slicer
+from AnomalyDetectionLib.panel.remarks import remarks
 from AnomalyDetectionLib.scene.findings_table import rows
 from AnomalyDetectionLib.scene.places import centre_of
 from AnomalyDetectionLib.scene.result import rederive, results_in, settings_of
 from AnomalyDetectionLib.scene.result_nodes import stands_with_flair
 from AnomalyDetectionLib.scene.view_layout import FLAIR_VIEW
 from conftest import REPOSITORY
-from scene.in_the_scene import TURN, bent, under
+from scene.in_the_scene import TURN, bent, rigid, under
 
 from panel.at_the_panel import clone, composite, detect, is_alive, leftovers, numbers, review_of
 
@@ -29,6 +30,27 @@ def test_closing_the_scene_empties_the_panel(detected, slicer_app):
     assert detected.panel.result is None
     detected.ui.loadSampleButton.click()
     assert detected.ui.detectButton.enabled
+
+
+def test_an_undo_of_the_whole_scene_shows_the_findings_of_then_and_a_redo_those_of_now(detected, slicer_app):
+    """Slicer has it switched off; scripts switch it on, for the scene and its nodes."""
+    scene, before, own = slicer_app.scene, numbers(detected), detected.ui.thresholdSlider.value
+    scene.SetUndoOn()
+    for index in range(scene.GetNumberOfNodes()):
+        scene.GetNthNode(index).UndoEnabledOn()
+    scene.SaveStateForUndo()
+    slicer_app.type("3")
+    detected.ui.thresholdSlider.value = 6.0
+    slicer_app.wait(lambda: settings_of(detected.panel.result)[0] == 6.0, 5)
+    after = numbers(detected)
+    scene.Undo()
+    slicer_app.rest()
+    assert (numbers(detected), detected.ui.thresholdSlider.value) == (before, own)
+    assert "0 of" in detected.panel.review._summary_line.text
+    scene.Redo()
+    slicer_app.rest()
+    assert (numbers(detected), detected.ui.thresholdSlider.value) == (after, 6.0)
+    assert "1 of" in detected.panel.review._summary_line.text
 
 
 def test_closing_the_scene_ends_a_run(sample, engine, slicer_app, tmp_path):
@@ -254,6 +276,18 @@ def test_findings_stay_on_a_flair_that_is_moved_alone(detected, slicer_app, hard
     assert "changed" not in detected.panel.detect.outcome.text
 
 
+def test_a_t1_that_is_moved_away_from_its_flair_is_said_and_moving_both_is_not(detected, slicer_app):
+    t1, flair = detected.panel.pair
+    both = under(slicer_app.scene, TURN, t1, flair)
+    slicer_app.rest()
+    assert "apart" not in detected.panel.detect.outcome.text
+    under(slicer_app.scene, rigid(shift=(0, 0, 4)), t1).SetAndObserveTransformNodeID(both.GetID())
+    slicer_app.wait(lambda: "moved apart" in detected.panel.detect.outcome.text)
+    assert any("moved apart" in remark for remark in remarks(detected.panel.result))
+    under(slicer_app.scene, TURN, t1)
+    assert not any("apart" in remark for remark in remarks(detected.panel.result))
+
+
 def test_findings_bend_with_the_flair_and_hardening_that_is_said(detected, slicer_app):
     result = detected.panel.result
     bending = bent(slicer_app.scene)
@@ -302,3 +336,17 @@ def test_a_copy_that_the_reader_makes_of_a_node_is_the_readers_own(detected, sli
     assert not slicer.mrmlScene.IsNodePresent(result.segmentation)
     assert results_in(slicer.mrmlScene) == []
     assert detected.ui.flairSelector.currentNode().GetName() == "Simulated FLAIR"
+
+
+def test_a_copy_is_the_readers_own_also_beside_the_rest_of_a_result_that_was_kept(detected, slicer_app):
+    first = detected.panel.result
+    detected.panel.parameters.addResult = True
+    slicer_app.dialogs.answers.append(qt.QMessageBox.No)
+    slicer.mrmlScene.RemoveNode(first.record)
+    slicer_app.rest()
+    detect(detected, slicer_app)
+    slicer_app.rest()
+    copy = clone(detected.panel.result.score)
+    slicer_app.rest()
+    assert [found.score for found in results_in(slicer.mrmlScene)] == [detected.panel.result.score]
+    assert slicer.mrmlScene.IsNodePresent(copy)

@@ -12,7 +12,7 @@ from AnomalyDetectionLib.detection.stored_scores import store
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.scene.editing import add_finding, adopt_segments, as_detected, take_edits
 from AnomalyDetectionLib.scene.export import export_labels, export_table
-from AnomalyDetectionLib.scene.findings_table import rows, set_category, undo
+from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_decision, undo
 from AnomalyDetectionLib.scene.places import centre_of, voxel_at
 from AnomalyDetectionLib.scene.result import findings_of, rederive, result_of, results_in, show_again
 from AnomalyDetectionLib.scene.segment_voxels import segment_voxels
@@ -310,6 +310,33 @@ def test_segments_that_have_only_surfaces_are_not_taken_for_deleted_ones(a_slice
     rederived(a_slicer_scene, result, 3.1)
     assert np.array_equal(segment_voxels(result, [1, 2, 3]), before)
     assert not any(row.edited for row in rows(result.table))
+
+
+def test_the_name_that_the_reader_gave_a_segment_stays_whatever_is_derived_anew(
+    a_slicer_scene, result, tmp_path
+):
+    segment = slicer.vtkSegment()
+    segment.SetName('under "my" skull\t#2')
+    mask = a_ball((6, 40, 40), 2)
+    segment.AddRepresentation(BINARY, oriented_image(mask.astype(np.uint8), ijk_to_ras(result.flair)))
+    result.segmentation.GetSegmentation().AddSegment(segment, "mine")
+    result.segmentation.GetSegmentation().GetSegment("Segment_2").SetName("old lacune, left")
+    take_edits(result)
+    (added,) = adopt_segments(a_slicer_scene.scene, a_slicer_scene.logics, result)
+    set_decision(result.table, 2, "rejected")
+    rederived(a_slicer_scene, result, 6.0)
+    assert (
+        result.segmentation.GetSegmentation().GetSegment("Segment_2") is None
+    )  # not there at this threshold
+    rederived(a_slicer_scene, result, 3.0)
+    take_edits(result)
+    opened = saved_and_opened(a_slicer_scene.scene, tmp_path)
+    (result,) = results_in(opened.scene)
+    rederived(opened, result, 2.9)
+    segments = result.segmentation.GetSegmentation()
+    assert segments.GetSegment("Segment_1").GetName().startswith("Suspected anomaly 1 (")
+    assert segments.GetSegment("Segment_2").GetName() == "old lacune, left, rejected"
+    assert segments.GetSegment(f"Segment_{added}").GetName() == 'under "my" skull\t#2'
 
 
 def test_a_scene_of_an_earlier_version_knows_no_edits_and_takes_them(a_slicer_scene, result):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicer.util
+from AnomalyDetectionLib.detection.reviewed_findings import CATEGORIES
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.reading import read_volume
 from AnomalyDetectionLib.reporting.result_folder import ImageNotFoundError, find_image, open_folder
@@ -154,6 +156,8 @@ def test_the_review_comes_back_and_no_file_of_the_engine_is_touched(a_slicer_sce
     set_category(result.table, 1, 3)
     set_decision(result.table, 2, "rejected")
     set_note(result.table, 2, 'says "no" # Ünd\tmore')
+    result.segmentation.GetSegmentation().GetSegment("Segment_1").SetName("Ünd mine")
+    assert take_edits(result) == []
     point = FLAIR_GRID.points(np.array([[50, 30, 6]]))[0] * (-1, -1, 1)
     added = add_finding(a_slicer_scene.scene, a_slicer_scene.logics, result, point.tolist())
     kept = repr(rows(result.table, all=True))  # NaN is not equal to itself
@@ -161,7 +165,9 @@ def test_the_review_comes_back_and_no_file_of_the_engine_is_touched(a_slicer_sce
     again = opened_in(a_slicer_scene, folder)
     assert repr(rows(again.result.table, all=True)) == kept
     assert added in table_of(again.result)
-    assert again.result.segmentation.GetSegmentation().GetSegment(f"Segment_{added}") is not None
+    segments = again.result.segmentation.GetSegmentation()
+    assert segments.GetSegment(f"Segment_{added}") is not None
+    assert segments.GetSegment("Segment_1").GetName() == "Ünd mine"
     assert again.remarks == opened.remarks
     assert engine_files(folder) == before
     told = record_of(folder / "review.json")
@@ -217,6 +223,20 @@ def test_a_review_that_somebody_else_has_saved_meanwhile_is_kept(a_slicer_scene,
     aside = next(path for path in folder.glob("review_*.json"))
     assert record_of(aside) == theirs
     assert aside.name in said[0]
+
+
+def test_two_readers_of_one_folder_leave_a_review_each_and_not_one_a_step(a_slicer_scene, folder):
+    states = [opened_in(a_slicer_scene, folder) for _reader in range(2)]
+    for category in range(1, 6):
+        for reader, opened in enumerate(states):
+            set_category(opened.result.table, reader + 1, category)
+            saved, _ = save_review(opened.result, opened.folder, opened.saved)
+            states[reader] = dataclasses.replace(opened, saved=saved)
+    files = sorted(folder.glob("review*.json"))
+    assert [len(path.name) for path in files] == [len("review.json"), *2 * [len("review_1a2b3c4d.json")]]
+    last = [{row["number"]: row["category"] for row in record_of(path)["rows"]} for path in files]
+    assert last[0][2] == CATEGORIES[4]  # the second reader was the last to save
+    assert CATEGORIES[4] in [one[1] for one in last]  # and nothing of the first is lost
 
 
 @pytest.mark.parametrize(

@@ -190,6 +190,20 @@ def test_volumes_of_different_patients_are_never_a_pair(a_slicer_scene):
     assert guessed(scene) == (None, flair)
 
 
+@pytest.mark.parametrize("chosen", ["t1", "flair"])
+def test_what_goes_with_the_volume_that_is_chosen_is_of_its_patient(chosen, a_slicer_scene):
+    """Not of the newest pair; nor is a volume of another patient, while that patient's own is not loaded."""
+    scene = a_slicer_scene.scene
+    t1, flair, other_t1, other_flair = volumes(scene, "T1", "FLAIR", "T1_1", "FLAIR_1")
+    study(scene, "Doe^Jane", "2019", t1, flair)
+    study(scene, "Roe^Richard", "2023", other_t1, other_flair)
+    guess = suggest_inputs(scene, **{chosen: {"t1": t1, "flair": flair}[chosen]})
+    assert (guess.t1, guess.flair) == (t1, flair)
+    scene.RemoveNode({"t1": flair, "flair": t1}[chosen])
+    guess = suggest_inputs(scene, **{chosen: {"t1": t1, "flair": flair}[chosen]})
+    assert (guess.t1, guess.flair)[chosen == "t1"] is None
+
+
 def test_the_series_description_in_the_subject_hierarchy_counts(a_slicer_scene):
     scene = a_slicer_scene.scene
     one, other = volumes(scene, "IM_0001", "IM_0002")

@@ -37,7 +37,9 @@ class InputsSection:
         parameters = self._panel.parameters
         if parameters is None or (parameters.t1 is not None and parameters.flair is not None):
             return
-        guess = self._guess = suggest_inputs(self._panel.scene, self._sequence_of)
+        guess = self._guess = suggest_inputs(
+            self._panel.scene, self._sequence_of, t1=parameters.t1, flair=parameters.flair
+        )
         t1, flair = guess.t1, guess.flair
         if parameters.t1 is None and t1 is not parameters.flair and self._may_take("t1", t1):
             parameters.t1 = t1

@@ -23,6 +23,7 @@ class ManualEdits:
     def __init__(self, panel: Any) -> None:
         self._panel = panel
         self._observers = Observers()
+        self._edited = False  # since all segments were drawn
         self._timer = timer(REST_MS, self.take)
         panel.ui.newFindingButton.clicked.connect(self.add)
         panel.ui.asDetectedButton.clicked.connect(self.as_detected)
@@ -30,15 +31,21 @@ class ManualEdits:
     def follow(self, result: Result | None) -> None:
         """Follow another result, or none."""
         self.stop()
+        self._edited = False
         if result is None:
             return
         segmentation = result.segmentation.GetSegmentation()
         for event in (
             slicer.vtkSegmentation.SourceRepresentationModified,
+            slicer.vtkSegmentation.SegmentModified,  # renamed
             slicer.vtkSegmentation.SegmentAdded,
             slicer.vtkSegmentation.SegmentRemoved,
         ):
             self._observers.add(segmentation, event, self._changed)
+
+    def settle(self) -> None:
+        """The segments are those of the findings: nothing needs to be taken over."""
+        self._timer.stop()
 
     def stop(self) -> None:
         """Follow nothing."""
@@ -48,7 +55,8 @@ class ManualEdits:
     def take(self, *, adopt: bool = False) -> None:
         """Update the table to the current segments.
 
-        `adopt`: turn segments that the reader has added into findings; not while one may still be painted.
+        `adopt`: also turn segments that the reader has added into findings, and draw all as they count; not while one may
+        still be painted.
         """
         self._timer.stop()
         result = self._panel.result
@@ -61,7 +69,11 @@ class ManualEdits:
                 changed += editing.adopt_segments(self._panel.scene, self._panel.logics, result)
         except InputError as error:
             self._panel.review.tell(str(error), "error")
-        if changed:
+        self._edited = self._edited or bool(changed)
+        if self._edited and adopt:
+            self._edited = False
+            self._panel.review.show_again()  # where segments overlap, a voxel is one finding's
+        elif changed:
             self._panel.findings_changed()
 
     def add(self) -> None:

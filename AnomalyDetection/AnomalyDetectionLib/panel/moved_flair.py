@@ -1,4 +1,4 @@
-"""Findings stay on the FLAIR that is moved in the scene, and it is said when its voxels have changed."""
+"""Findings stay on the FLAIR that is moved in the scene; that its voxels have changed, or the T1 is elsewhere, is said."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import vtk
 from slicer.i18n import tr as _
 
 from ..scene.result import Result
-from ..scene.result_nodes import stands_with_flair
+from ..scene.result_nodes import stands_with_flair, t1_moved_mm
+from .remarks import MOVED, MOVED_MM
 from .widgets import Observers, timer
 
 REST_MS = 200  # how long the FLAIR must be unchanged, ms; a transform is dragged in many steps
@@ -22,6 +23,7 @@ class MovedFlair:
         self._panel = panel
         self._observers = Observers()
         self._voxels = 0
+        self._apart = False
         self._timer = timer(REST_MS, self._check)
 
     def follow(self, result: Result | None) -> None:
@@ -29,9 +31,11 @@ class MovedFlair:
         self.stop()
         if result is None:
             return
-        self._voxels = _state_of_voxels(result)
+        self._voxels, self._apart = _state_of_voxels(result), _are_apart(result)
         for event in (vtk.vtkCommand.ModifiedEvent, slicer.vtkMRMLTransformableNode.TransformModifiedEvent):
-            self._observers.add(result.flair, event, self._changed)
+            for node in (result.flair, result.t1):
+                if node is not None:
+                    self._observers.add(node, event, self._changed)
         self._timer.start()  # it may have been moved while another result was shown
 
     def stop(self) -> None:
@@ -56,6 +60,13 @@ class MovedFlair:
                 " something else now, detect anomalies again."
             )
             self._panel.detect.tell([changed.format(name=result.flair.GetName())])
+        before_apart, self._apart = self._apart, _are_apart(result)
+        if self._apart and not before_apart:
+            self._panel.detect.tell([_(MOVED)])
+
+
+def _are_apart(result: Result) -> bool:
+    return t1_moved_mm(result) > MOVED_MM
 
 
 def _state_of_voxels(result: Result) -> int:

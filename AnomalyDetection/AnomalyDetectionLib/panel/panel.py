@@ -116,7 +116,7 @@ class Panel:
             return
         self._follow_pair()
         result = self.result
-        shown = () if result is None else (result.score.GetID(), result.table.GetID())
+        shown = (self.why_no_result(),) if result is None else (result.score.GetID(), result.table.GetID())
         if shown != self._shown:
             first, self._shown = self._shown is None, shown
             self.folders.take(result)
@@ -143,6 +143,7 @@ class Panel:
 
     def findings_changed(self) -> None:
         """Show findings that were derived again, or whose outlines were edited."""
+        self.by_hand.settle()
         self.review.refill()
         self.views.findings_changed()
 

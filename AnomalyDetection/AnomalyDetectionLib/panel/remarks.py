@@ -6,8 +6,14 @@ from slicer.i18n import tr as _
 
 from ..reporting.extras import MissingExtra
 from ..scene.result import Result, provenance_of
+from ..scene.result_nodes import t1_moved_mm
 
 WORTH_SAYING = 0.005  # least share of the brain without T1 that is mentioned
+MOVED_MM = 1.0  # least distance of a T1 from where it was analysed that is mentioned, mm
+MOVED = (
+    "T1 and FLAIR were moved apart since they were analysed, so what lies under the outlines in the T1 is other tissue: "
+    "put it back, or detect anomalies again."
+)
 
 
 def remarks(result: Result) -> list[str]:
@@ -26,6 +32,8 @@ def remarks(result: Result) -> list[str]:
             else _("The T1 is shown at its original position.")
         )
         sentences.append(f"{moved} {shown}")
+    if t1_moved_mm(result) > MOVED_MM:
+        sentences.append(_(MOVED))
     missing = provenance.get("brain_without_t1", 0.0)
     if missing >= WORTH_SAYING:
         sentences.append(

@@ -5,6 +5,7 @@ The header fields are those of Slicer's vtkMRMLSegmentationStorageNode; the code
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -32,6 +33,11 @@ TERMINOLOGY = (
 def segment_name(finding: Finding) -> str:
     """The name of a finding's segment."""
     return f"Suspected anomaly {finding.number} ({finding.hint}), {finding.side}, {finding.volume_ml:.2f} ml"
+
+
+def is_segment_name(name: str) -> bool:
+    """Whether a segment is called as `segment_name` calls it, and not by a reader."""
+    return re.fullmatch(r"Suspected anomaly \d+ \([^)]*\), \w+, [\d.]+ ml", name) is not None
 
 
 def write_segmentation(findings: Findings, path: Path, on: Volume | None = None) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..files.atomic_file import atomic_file
+from ..files.atomic_file import atomic_file, write_text_atomically
 
 FILE = ".work/worklist.json"
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
@@ -83,8 +83,7 @@ def write_worklist(worklist: Worklist, results: Path) -> None:
     path = results / FILE
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(path) as partial:
-            partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_text_atomically(path, json.dumps(content, indent=1) + "\n")  # another run may write it, too
     except OSError as error:
         raise InputError(
             f"The results folder {results} cannot be written ({error.strerror}): choose another."

@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..files.run_folders import remove_leftovers
 from .engine_job import EngineJob, StandbyEngine
 from .nodes import Logics
-from .result import Result, add_result, provenance_of, settings_of
+from .result import Result, add_result, provenance_of, result_of, settings_of
 from .volumes import array_view, quoted, study_files
 
 RESULTS, JOB = "results", "job.json"
@@ -68,7 +68,7 @@ class DetectionJob(EngineJob):
         super().__init__(temporary)
         try:
             files = study_files(inputs.t1, inputs.flair, inputs.brain_mask, self._folder)
-            self._voxels = zlib.crc32(array_view(inputs.flair))
+            self._voxels = {node: zlib.crc32(array_view(node)) for node in (inputs.t1, inputs.flair)}
             self._names = {
                 str(files[kind]): node.GetName()
                 for kind, node in (
@@ -93,21 +93,21 @@ class DetectionJob(EngineJob):
     def finish(self) -> Result:
         """Load the results of a finished run into the scene; removes the run's folder.
 
-        Raises an InputError if the run failed or was cancelled, or the FLAIR is no longer in the scene, or no longer the
-        image that was analysed.
+        Raises an InputError if the run failed or was cancelled, or T1 or FLAIR are no longer in the scene, or no longer the
+        images that were analysed.
         """
         try:
             if self.state != "done":
                 raise InputError(self.error or "The detection failed; see Details.")
-            for node in (self._inputs.t1, self._inputs.flair):
+            for node, voxels in self._voxels.items():
                 if self._scene.GetNodeByID(node.GetID() or "") is not node:
                     raise InputError(
                         f"{node.GetName()} was removed from the scene during the detection: load it and detect again. Nothing was changed."
                     )
-            if zlib.crc32(array_view(self._inputs.flair)) != self._voxels:
-                raise InputError(
-                    f"The voxels of {quoted(self._inputs.flair)} were changed during the detection: detect again. Nothing was changed."
-                )
+                if zlib.crc32(array_view(node)) != voxels:
+                    raise InputError(
+                        f"The voxels of {quoted(node)} were changed during the detection: detect again. Nothing was changed."
+                    )
             stored, provenance = read_job_results(self._folder / RESULTS)
             settings = provenance["settings"]["scoring"]
             threshold, min_patches = settings["threshold"], settings["min_patches"]
@@ -138,11 +138,12 @@ class DetectionJob(EngineJob):
             self._standby.cancel()  # its folder goes, too
 
     def _still_there(self) -> Result | None:
-        """The result to replace, unless it was deleted or belongs to another FLAIR."""
-        result = self._replace
-        if result is None or self._scene.GetNodeByID(result.score.GetID() or "") is not result.score:
+        """The result to replace, with its nodes of now, unless a part of it was deleted or it belongs to another FLAIR."""
+        score = None if self._replace is None else self._replace.score
+        if score is None or self._scene.GetNodeByID(score.GetID() or "") is not score:
             return None
-        return result if result.flair is self._inputs.flair else None
+        result = result_of(score)
+        return result if result is not None and result.flair is self._inputs.flair else None
 
     def _in_words_of_the_scene(self, provenance: dict[str, Any]) -> dict[str, Any]:
         """The provenance with nodes as inputs in place of temporary files."""

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InputError
 from ..imaging.voxels import voxels_of
 from .finding_row import ADDED, CHANGED, DELETED, FindingRow
-from .findings_table import add_row, known_row, rows, set_edit
+from .findings_table import add_row, known_row, rows, set_edit, set_names
 from .hand_edits import edited_row, mask_of, new_row
 from .nodes import Logics
 from .places import voxel_at
@@ -19,17 +19,21 @@ from .region_growing import grow_lesion
 from .result import Result, detected_in, findings_of, score_map_of, show_again
 from .result_record import read_record, record_text
 from .segment_voxels import segment_voxels, voxels_of_segments
-from .segmentation import segment_id
+from .segmentation import name_by_hand, segment_id
 from .volumes import array_view
 
 
 def take_edits(result: Result) -> list[int]:
-    """Update the table after segments were changed, for example in the Segment Editor.
+    """Update the table after segments were changed or renamed, for example in the Segment Editor.
 
     A finding counts as edited while its voxels differ from the detected ones.
 
     Returns the numbers of the findings that were changed or deleted.
     """
+    segments = result.segmentation.GetSegmentation()
+    kept = [row.number for row in rows(result.table) if row.edited != DELETED]
+    named = {number: segments.GetSegment(segment_id(number)) for number in kept}
+    set_names(result.table, {number: name_by_hand(one) for number, one in named.items() if one is not None})
     try:
         found = findings_of(result)
         present = rows(result.table)
@@ -77,8 +81,9 @@ def adopt_segments(scene: Any, logics: Logics, result: Result) -> list[int]:
     for name in added:
         mask = voxels_of_segments(result, {1: name}) > 0
         if mask.any():
+            called = name_by_hand(segmentation.GetSegment(name))
             segmentation.RemoveSegment(name)
-            numbers.append(_add(result, mask))
+            numbers.append(_add(result, mask, called))
     if numbers:
         show_again(scene, logics, result)
     return numbers
@@ -126,12 +131,12 @@ def as_detected(scene: Any, logics: Logics, result: Result, number: int) -> None
     show_again(scene, logics, result)
 
 
-def _add(result: Result, mask: np.ndarray) -> int:
+def _add(result: Result, mask: np.ndarray, name: str = "") -> int:
     record = read_record(result.record)
     numbering, number = record.numbering.with_manual_finding()
     if number > np.iinfo(np.uint16).max:
         raise InputError("There are too many findings to number: delete some.")
-    row = new_row(number, mask, score_map_of(result))
+    row = dataclasses.replace(new_row(number, mask, score_map_of(result)), name=name)
     result.record.SetText(record_text(dataclasses.replace(record, numbering=numbering)))
     add_row(result.table, row)
     return number

@@ -35,6 +35,7 @@ class FindingRow:
         decision: "", "accepted" or "rejected".
         note: any text.
         edited: the reader's edit of the outline: "", `CHANGED`, `DELETED` or `ADDED` (the whole finding).
+        name: of its segment, if the reader has given it one; "": that of `segment_name`.
         voxels: the voxels of a changed or added finding as text (see `mask_text`).
         detected: the voxels of a changed or deleted finding before the edit; detections there at other thresholds
             belong to it and are not shown again.
@@ -57,6 +58,7 @@ class FindingRow:
     category: int = 0
     decision: str = ""
     note: str = ""
+    name: str = ""
     edited: str = ""
     voxels: str = ""
     detected: str = ""
@@ -66,6 +68,11 @@ class FindingRow:
     def reviewed(self) -> bool:
         """Whether the finding has a category or a decision, or was deleted by the reader."""
         return self.category != 0 or self.decision != "" or self.edited == DELETED
+
+    @property
+    def by_reader(self) -> bool:
+        """Whether anything on it is the reader's: a review, a note, a name or an outline."""
+        return self.reviewed or bool(self.note or self.name or self.edited)
 
     def as_reviewed(self) -> ReviewedFinding:
         """The finding for reports, without the fields that only the table needs."""
@@ -98,6 +105,7 @@ COLUMNS: dict[str, type] = {
     "category": str,
     "decision": str,
     "note": str,
+    "name": str,
     "edited": str,
     "voxels": str,
     "detected": str,
@@ -118,7 +126,7 @@ def column_of(name: str, written: list[FindingRow]) -> Iterable[Any]:
     """The values of a column for these findings."""
     if name in CENTROID:
         return [row.centroid_ras[CENTROID.index(name)] for row in written]
-    if name in ("category", "note", "present"):
+    if name in ("category", "note", "name", "present"):
         return [cell_of(name, getattr(row, name)) for row in written]
     if name == "per_normal_scan":
         return [math.nan if row.per_normal_scan is None else row.per_normal_scan for row in written]
@@ -129,7 +137,7 @@ def cell_of(field: str, value: Any) -> str:
     """A field of the review as the text of its cell."""
     if field == "category":
         return category_name(value)
-    if field == "note":
+    if field in ("note", "name"):
         return _escaped(value)
     if field == "present":
         return "yes" if value else "no"
@@ -149,6 +157,7 @@ def row_of(cells: dict[str, Any]) -> FindingRow:
         category=CATEGORIES.index(category) + 1 if category in CATEGORIES else 0,
         decision=cells["decision"] if cells["decision"] in DECISIONS else "",
         note=_unescaped(cells["note"]),
+        name=_unescaped(cells.get("name") or ""),  # missing in earlier scenes
         edited=next((edit for edit in EDITS if edit == cells.get("edited")), ""),  # missing in earlier scenes
         voxels=cells.get("voxels") or "",
         detected=cells.get("detected") or "",

@@ -6,6 +6,7 @@ The review is kept in this node alone, so that it is saved with the scene and su
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +34,8 @@ _HISTORY = "AnomalyDetection.History"
 _EDIT = "edit"
 _MEASURED = ("edited", "voxels", "detected", "volume_ml", "centroid_ras", "side", "present")
 """Fields of a row that an edit of the outline changes."""
+
+_REVIEW = ("category", "decision", "note", "name")  # fields of a row that a new detection does not change
 
 
 def rows(table_node: Any, *, all: bool = False) -> list[FindingRow]:
@@ -102,6 +105,14 @@ def set_note(table_node: Any, number: int, note: str) -> None:
     _change(table_node, number, "note", note)
 
 
+def set_names(table_node: Any, names: Mapping[int, str]) -> None:
+    """Store the names that the reader has given to segments, by the finding's number; "" for none. `undo` does not know them."""
+    known = rows(table_node, all=True)
+    named = [replace(row, name=names.get(row.number, row.name)) for row in known]
+    if named != known:
+        _write_table(table_node, named)
+
+
 def set_edit(table_node: Any, changed: FindingRow) -> None:
     """Store the reader's edit of a finding's outline: `edited` and `voxels`, with volume, centroid and side.
 
@@ -161,12 +172,10 @@ def write_rows(table_node: Any, findings: Findings) -> None:
         before = known.pop(finding.number, None)
         row = FindingRow(**shared_fields(finding, FindingRow))
         if before is not None:
-            row = replace(row, category=before.category, decision=before.decision, note=before.note)
+            row = replace(row, **{name: getattr(before, name) for name in _REVIEW})
         written.append(row)
     written += [
-        replace(row, present=False)
-        for row in known.values()
-        if row.reviewed or row.note or row.number in touched
+        replace(row, present=False) for row in known.values() if row.by_reader or row.number in touched
     ]
     _write_table(table_node, sorted(written, key=lambda row: row.number))
 

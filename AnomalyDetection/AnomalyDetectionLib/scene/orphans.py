@@ -24,7 +24,8 @@ def let_go_of_copies(scene: Any) -> None:
     for score in ours:
         if score.GetAttribute(RESULT) == "1":
             shared = (reference_of("flair"), reference_of("t1"))
-            parts = {score.GetNodeReferenceID(role) for role in _roles_of(score) if role not in shared}
+            roles = [role for role in _roles_of(score) if role not in shared]
+            parts = set(filter(None, map(score.GetNodeReferenceID, roles)))  # None: a part that was deleted
             if not parts & owned:  # else a copy of the scores, which refers to the parts of its original
                 owned |= {score.GetID(), *parts}
     for node in ours:

@@ -46,6 +46,7 @@ from .result_nodes import (
     remove_result,
     result_of,
     results_in,
+    t1_grid_of,
     with_aligned_t1,
 )
 from .result_record import ResultRecord, read_record, record_text
@@ -101,8 +102,7 @@ def add_result(
         result = dataclasses.replace(replace, t1=t1, flair=flair)
     try:
         fill_volumes(result, stored)
-        t1_grid = (dict(provenance).get("inputs") or {}).get("t1", {}).get("grid")
-        result = with_aligned_t1(scene, result, stored.record, t1_grid)
+        result = with_aligned_t1(scene, result, stored.record, t1_grid_of(provenance))
         if replace is not None:
             forget_shown(scene, result, other_grid=old is None)
         if replace is not None and old is None:
@@ -230,7 +230,7 @@ def would_lose_review(result: Result) -> bool:
 
     They cannot be carried over if the FLAIR's grid has changed, or the findings can no longer be derived.
     """
-    if not any(row.reviewed or row.note or row.edited for row in rows(result.table, all=True)):
+    if not any(row.by_reader for row in rows(result.table, all=True)):
         return False
     return result.flair.GetImageData() is None or _what_was_found(result, result.flair) is None
 

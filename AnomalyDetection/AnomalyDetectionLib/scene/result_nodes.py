@@ -6,6 +6,7 @@ The score volume refers to all other nodes of a result, so that the result is fo
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from ..detection.stored_scores import IMAGES, StoredScores
 from ..errors import InputError
-from ..grid import Grid
+from ..grid import Grid, apart_mm
 from ..imaging.voxels import voxels_of
 from .findings_table import rows
 from .hierarchy import hierarchy_of, place_beside
@@ -246,6 +247,27 @@ def place_aligned_t1(node: Any, t1: Any, flair: Any, scores: Mapping[str, Any], 
     to_flair_voxels = np.linalg.inv(flair_then) @ np.linalg.inv(to_t1) @ t1_then
     fill(node, t1.GetImageData(), flair, ijk_to_ras(flair) @ to_flair_voxels)
     node.CreateDefaultDisplayNodes()
+
+
+def t1_grid_of(provenance: Mapping[str, Any]) -> Any:
+    """The T1's grid of the run as the provenance has it; None if it is not known."""
+    return ((provenance.get("inputs") or {}).get("t1") or {}).get("grid")
+
+
+def t1_moved_mm(result: Result) -> float:
+    """How far (mm, at a corner) the T1 was moved relative to the FLAIR since the run; 0 if that does not show, or is not known."""
+    record, t1 = read_record(result.record), result.t1
+    t1_grid = t1_grid_of(record.provenance)
+    if t1 is None or result.aligned_t1 is not None or not t1_grid:
+        return 0.0
+    to_flair = matrix_between(t1, result.flair)
+    if to_flair is None:
+        return math.inf
+    now = np.linalg.inv(ijk_to_ras(result.flair)) @ to_flair @ ijk_to_ras(t1)
+    flair_then = affine(_grid(record.scores["flair_grid"], "spacing", "origin"))
+    return apart_mm(
+        tuple(t1_grid["size"]), affine(_grid(t1_grid, "spacing_mm", "origin_lps_mm")), flair_then @ now
+    )
 
 
 def _grid(record: Mapping[str, Any], spacing: str, origin: str) -> Grid:

@@ -8,16 +8,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
 from ..errors import InputError
-from ..files.atomic_file import atomic_file
+from ..files.atomic_file import write_text_atomically
 from ..files.file_hash import sha256_of
 from ..reporting.result_folder import ResultFolder
 from .export import export_table
@@ -38,10 +40,12 @@ class SavedReview:
     Attributes:
         content: SHA256 of the review without its time; the review is written only if this has changed.
         on_disk: SHA256 of the file when it was last read or written; "" if there was none.
+        sitting: of a reader with the result open; stored in the file, so that what two readers save in turn is two files.
     """
 
     content: str = ""
     on_disk: str = ""
+    sitting: str = field(default_factory=lambda: uuid4().hex[:8])
 
 
 def read_review(opened: ResultFolder) -> dict[str, Any] | None:
@@ -97,7 +101,7 @@ def review_again(
     scene has nothing that was not saved in the folder, too; or if the scene has no review, as after its table was deleted.
     """
     unchanged = _hash_of(opened.review) in ("", before.on_disk)
-    reviewed = any(row.reviewed or row.note or row.edited for row in rows(result.table, all=True))
+    reviewed = any(row.by_reader for row in rows(result.table, all=True))
     if not reviewed or (not unchanged and _hash(_content(result)) == before.content):
         return restore_review(scene, logics, result, opened)
     if unchanged:
@@ -131,6 +135,7 @@ def save_review(
         "format": FORMAT,
         "version": VERSION,
         "result_sha256": opened.sha256,
+        "sitting": before.sitting,
         "saved_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "findings": len(found),
         "reviewed": len(found) - unreviewed(result.table),
@@ -138,8 +143,7 @@ def save_review(
     text = json.dumps({**head, **content}, indent=1, ensure_ascii=False) + "\n"
     try:
         remarks = _put_aside(opened, before)
-        with atomic_file(opened.review) as partial:
-            partial.write_text(text, encoding="utf-8", errors="backslashreplace")
+        write_text_atomically(opened.review, text)
     except OSError as error:
         raise InputError(
             f"The review cannot be saved in {opened.folder} ({error.strerror}): save the scene, or export the table."
@@ -148,7 +152,7 @@ def save_review(
         export_table(result, opened.review.with_suffix(".csv"))
     except InputError as error:  # the review itself has been saved
         remarks.append(f"The review is saved, its table is not: {error}")
-    return SavedReview(_hash(content), _hash_of(opened.review)), remarks
+    return replace(before, content=_hash(content), on_disk=_hash_of(opened.review)), remarks
 
 
 def _content(result: Result) -> dict[str, Any]:
@@ -211,13 +215,15 @@ def _put_aside(opened: ResultFolder, before: SavedReview) -> list[str]:
         return []
     there = _hash_of(path)
     try:
-        saved = read_review(opened)
-        ours = there == before.on_disk and saved is not None and saved["result_sha256"] == opened.sha256
-    except (InputError, KeyError):
-        ours = False
-    if ours:
+        saved = read_review(opened) or {}
+    except InputError:
+        saved = {}
+    if there == before.on_disk and saved.get("result_sha256") == opened.sha256:
         return []
-    aside = path.with_name(f"{path.stem}_{there[:8]}.json")
+    sitting = str(saved.get("sitting", ""))
+    another = re.fullmatch("[0-9a-f]{8}", sitting) and sitting != before.sitting
+    known = sitting if another else there[:8]
+    aside = path.with_name(f"{path.stem}_{known}.json")
     path.replace(aside)
     table = path.with_suffix(".csv")
     if table.is_file():

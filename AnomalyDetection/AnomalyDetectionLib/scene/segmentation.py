@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from ..detection.findings import Findings
 from ..imaging.voxels import voxels_of
 from ..reporting.colours import finding_colour
-from ..reporting.segmentation_file import TERMINOLOGY, segment_name
+from ..reporting.segmentation_file import TERMINOLOGY, is_segment_name, segment_name
 from .findings_table import rows
 from .nodes import one_change
 from .volumes import ijk_to_ras, oriented_image
@@ -51,6 +52,7 @@ def show_findings(segmentation_node: Any, findings: Findings, flair_node: Any, t
     labels = _oriented_image(findings, flair_node)
     there = set(segmentation.GetSegmentIDs())
     wanted = {segment_id(finding.number): finding for finding in findings.items}
+    names = {segment_id(row.number): row.name for row in rows(table_node)}
     with one_change(segmentation_node):
         segmentation.SetSourceRepresentationName(binary)
         for identifier in there - set(wanted):
@@ -59,7 +61,7 @@ def show_findings(segmentation_node: Any, findings: Findings, flair_node: Any, t
             segmentation.RemoveSegment(identifier)
         for identifier, finding in wanted.items():
             segment = segmentation.GetSegment(identifier) if identifier in there else slicer.vtkSegment()
-            segment.SetName(segment_name(finding))
+            segment.SetName(names.get(identifier) or segment_name(finding))
             segment.SetLabelValue(finding.number)
             segment.AddRepresentation(binary, labels)
             if identifier not in there:
@@ -112,6 +114,12 @@ def remove_findings(segmentation_node: Any) -> None:
         emphasise(segmentation_node, None)
         hide_findings(segmentation_node, ())
         segmentation_node.GetSegmentation().RemoveAllSegments()
+
+
+def name_by_hand(segment: Any) -> str:
+    """The name that the reader has given to a segment (vtkSegment); "" for that of `show_findings`, or a new one's."""
+    name = (segment.GetName() or "").removesuffix(_REJECTED)
+    return "" if is_segment_name(name) or re.fullmatch(r"Segment_\d+", name) else name
 
 
 def name_segments(segmentation_node: Any, table_node: Any) -> None:

@@ -43,7 +43,11 @@ class SuggestedInputs:
 
 
 def suggest_inputs(
-    scene: Any, sequence_of: Callable[[Any], MrSequence | None] = lambda _node: None
+    scene: Any,
+    sequence_of: Callable[[Any], MrSequence | None] = lambda _node: None,
+    *,
+    t1: Any | None = None,
+    flair: Any | None = None,
 ) -> SuggestedInputs:
     """Suggest volumes for the input selectors.
 
@@ -52,7 +56,9 @@ def suggest_inputs(
     then the newest. If the acquisition is known, it decides the kind of a volume, not the name; of several equally good
     series none is chosen.
 
-    `sequence_of`: returns the acquisition of a volume node's DICOM images; None for other formats.
+    Args:
+        sequence_of: returns the acquisition of a volume node's DICOM images; None for other formats.
+        t1, flair: a volume node that is chosen already, to which the other one should belong.
     """
     nodes = list(filter(_may_be_scan, nodes_of_class(scene, "vtkMRMLScalarVolumeNode")))
     sequences = [sequence_of(node) for node in nodes]
@@ -61,9 +67,9 @@ def suggest_inputs(
         _candidate(node, place, sequence, earlier[place])
         for place, (node, sequence) in enumerate(zip(nodes, sequences, strict=True))
     ]
-    t1, flair = _likely(candidates)
-    t1_node, t1_why = _settled(t1, candidates, "T1")
-    flair_node, flair_why = _settled(flair, candidates, "FLAIR")
+    likely_t1, likely_flair = _likely(candidates, t1, flair)
+    t1_node, t1_why = _settled(likely_t1, candidates, "T1")
+    flair_node, flair_why = _settled(likely_flair, candidates, "FLAIR")
     return SuggestedInputs(t1_node, flair_node, t1_why, flair_why)
 
 
@@ -150,14 +156,16 @@ def _series_candidate(node: Any, sequence: MrSequence | None, earlier: str) -> S
         return None
 
 
-def _likely(candidates: Sequence[_Candidate]) -> tuple[_Candidate | None, _Candidate | None]:
-    """The best pair of T1 and FLAIR."""
-    t1s = [each for each in candidates if each.kind == "t1"]
-    flairs = [each for each in candidates if each.kind == "flair"]
+def _likely(
+    candidates: Sequence[_Candidate], t1: Any | None, flair: Any | None
+) -> tuple[_Candidate | None, _Candidate | None]:
+    """The best pair of T1 and FLAIR, with the T1 or the FLAIR that is chosen already."""
+    t1s = [each for each in candidates if (each.kind == "t1" if t1 is None else each.node is t1)]
+    flairs = [each for each in candidates if (each.kind == "flair" if flair is None else each.node is flair)]
     pairs = [(t1, flair) for t1, flair in product(t1s, flairs) if not _strangers(t1, flair)]
     if pairs:
         return max(pairs, key=lambda pair: _rank(*pair))
-    if flairs:  # the FLAIR is the reference; a T1 of another patient is of no use
+    if t1 is None and flairs:  # the FLAIR is the reference; a T1 of another patient is of no use
         return None, max(flairs, key=_own_rank)
     return (max(t1s, key=_own_rank) if t1s else None), None
 
@@ -166,7 +174,7 @@ def _settled(
     likely: _Candidate | None, candidates: Sequence[_Candidate], role: Role
 ) -> tuple[Any | None, str]:
     """The node with the best DICOM series of that kind and study, and the reason; no node if several are equally good."""
-    if likely is None or likely.dicom_series is None:
+    if likely is None or likely.dicom_series is None or likely.kind != role.lower():
         return (None if likely is None else likely.node), ""
     rivals = {
         each.series: each  # the newest of a series that was loaded twice
