@@ -74,8 +74,9 @@ def _refined(
 def smooth_labels(labels: np.ndarray, study: PreparedStudy) -> np.ndarray:
     """Findings on the FLAIR's own grid with smooth borders within the slice: uint16.
 
-    A finding keeps its volume, in the voxels that its softened voxels, interpolated linearly, cover most; slices are
-    not mixed. `labels`: uint16 (slices, rows, columns) on the model's grid."""
+    The border lies halfway between a finding's voxels, softened and interpolated linearly, and what surrounds them;
+    or further in or out, where the finding's volume is better kept by that. Slices are not mixed.
+    `labels`: uint16 (slices, rows, columns) on the model's grid."""
     result = np.zeros(study.flair_grid.shape, np.uint16)
     box = bounding_box(labels > 0, (0, 4, 4))  # the borders are softened by two voxels
     if box is not None:
@@ -84,18 +85,23 @@ def smooth_labels(labels: np.ndarray, study: PreparedStudy) -> np.ndarray:
         softened = _linear_within_slices(soft, study)
         voxels = np.nonzero((softened > 0) & study.flair_brain)
         numbers = _nearest_label(labels, study, np.stack(voxels[::-1], axis=1))
-        counts = np.rint(np.bincount(labels.ravel()) * (study.grid.voxel_ml / study.flair_grid.voxel_ml))
-        kept = _ranks(softened[voxels], numbers) < np.maximum(counts, 1)[numbers]
-        result[voxels] = np.where(kept, numbers, 0)
+        counts = np.bincount(labels.ravel()) * (study.grid.voxel_ml / study.flair_grid.voxel_ml)
+        result[voxels] = np.where(_highest(softened[voxels], numbers, counts), numbers, 0)
     return result
 
 
-def _ranks(values: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """The place of each value, from 0, when those with the same number are sorted from high to low."""
-    order = np.lexsort((-values, numbers))
-    ranks = np.empty(len(order), int)
-    ranks[order] = np.arange(len(order)) - np.searchsorted(numbers[order], numbers[order])
-    return ranks
+def _highest(values: np.ndarray, numbers: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Whether each value is among the highest with its number, as nearly so many (`counts`) as go without parting equal ones."""
+    levels = np.rint(values * 100)
+    order = np.lexsort((-levels, numbers))
+    starts = np.searchsorted(numbers[order], np.arange(len(counts) + 1))
+    chosen = np.zeros(len(values), bool)
+    for count, start, end in zip(counts[1:], starts[1:], starts[2:], strict=False):
+        mine = order[start:end]
+        ends = 1 + np.flatnonzero(np.diff(levels[mine], append=-1))
+        if len(ends):
+            chosen[mine[: ends[np.abs(ends - count).argmin()]]] = True
+    return chosen
 
 
 def _nearest_label(labels: np.ndarray, study: PreparedStudy, index: np.ndarray) -> np.ndarray:
