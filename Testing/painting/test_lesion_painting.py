@@ -238,17 +238,11 @@ def test_old_and_young_brains_are_drawn_alike_and_so_is_every_person():
 
 
 def test_a_false_alarm_is_shown_again_in_a_quarter_of_the_samples():
-    scans = [LesionScan.of(scan(name, group=name)) for name in ("old", "young")]
-    scans[1].images[:] = 0.5  # so that it is told from the other
-    alarms = [FalseAlarm(1, 4, 60, 30)]
-    usual, mined = (
-        ContextSamples(scans, [], 200, seed=5, false_alarms=false_alarms) for false_alarms in ([], alarms)
-    )
-    different = sum(
-        not (usual[k].images.shape == mined[k].images.shape and (usual[k].target == mined[k].target).all())
-        for k in range(40)
-    )
-    assert different > 0
+    scans = [LesionScan.of(scan(f"somebody {number}")) for number in range(8)]
+    scans[0].target[:] = IGNORED  # so that it is told from the others
+    samples = ContextSamples(scans, [], 48, seed=5, false_alarms=[FalseAlarm(0, 4, 60, 30)])
+    shown = sum(bool((samples[k].target == IGNORED).all()) for k in range(48))
+    assert 10 <= shown <= 25  # a quarter, and an eighth of the others: 16.5; an eighth alone: 6
 
 
 def test_a_candidate_is_the_lesion_that_fills_a_quarter_of_it():
