@@ -194,9 +194,8 @@ def test_the_contrast_to_noise_ratio_of_a_lesion_does_not_depend_on_the_flairs_v
     labels = np.zeros(grid.shape, np.uint16)
     columns, rows = (slice(round(n * 0.4), round(n * 0.6)) for n in grid.size[:2])
     labels[6, rows, columns] = 1
-    shown = sitk.GetArrayFromImage(
-        study.grid.resampled(grid.image(labels))
-    )  # each of the FLAIR's voxels, whole
+    # Each of the FLAIR's voxels, whole.
+    shown = sitk.GetArrayFromImage(study.grid.resampled(grid.image(labels)))
     noise = np.random.default_rng(5).normal(0, 1, study.brain.shape)
     study = replace(study, flair=(noise + 5 * shown).astype(np.float32))
     contrast = scan_truth(bids_scan(tmp_path, labels, grid=grid), study).lesions[0].contrast

@@ -325,9 +325,8 @@ def test_the_name_that_the_reader_gave_a_segment_stays_whatever_is_derived_anew(
     (added,) = adopt_segments(a_slicer_scene.scene, a_slicer_scene.logics, result)
     set_decision(result.table, 2, "rejected")
     rederived(a_slicer_scene, result, 6.0)
-    assert (
-        result.segmentation.GetSegmentation().GetSegment("Segment_2") is None
-    )  # not there at this threshold
+    # Not there at this threshold.
+    assert result.segmentation.GetSegmentation().GetSegment("Segment_2") is None
     rederived(a_slicer_scene, result, 3.0)
     take_edits(result)
     opened = saved_and_opened(a_slicer_scene.scene, tmp_path)

@@ -75,9 +75,8 @@ def _on_grid(image: Any, numbers: dict[int, int], to_score: np.ndarray, grid: Gr
     values, matrix = from_oriented_image(image)
     table = np.zeros(max(int(values.max()), *numbers) + 1, np.uint16)
     table[list(numbers)] = list(numbers.values())
-    found = table[
-        values.astype(np.intp) if values.dtype.kind == "f" else values
-    ]  # a copy of the labels is slow
+    # Whole numbers are taken as they are: a copy of them is slow.
+    found = table[values.astype(np.intp) if values.dtype.kind == "f" else values]
     source = grid_under(values.shape, to_score @ matrix)
     steps = grid.indices(source.points(np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])))
     start = np.rint(steps[0])
